@@ -1,0 +1,182 @@
+/* The named forms: each is one mutation, one get or one update of <segue/store.h>, and says which. docs/decisions.md maps
+ * the operations of Sync Gateway's DataStore interface onto them.
+ *
+ * Statuses, threads and ownership are those of segue_mutate, segue_get and segue_update; only what is special is said
+ * here. `cas` arguments: 0 means "nothing live there" and never "do not care". options may be NULL. Every ret_ output may
+ * be NULL. */
+#ifndef SEGUE_OPS_H
+#define SEGUE_OPS_H
+
+#include <segue/store.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- bodies ---- */
+
+/* Insert. EXISTS over a live document. The body counts as JSON without a look (use segue_mutate for raw bytes). */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_add(segue_store *store, segue_slice key, segue_slice body,
+                                                  segue_expiry expiry, const segue_options *options, uint64_t *ret_cas,
+                                                  segue_error *reterr);
+
+/* Write whatever is there. Xattrs and flags of a live document stay; expiry: pass segue_expiry_keep() to keep it. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_set(segue_store *store, segue_slice key, segue_slice body,
+                                                  segue_expiry expiry, const segue_options *options, uint64_t *ret_cas,
+                                                  segue_error *reterr);
+
+/* The same two for raw bytes: whether they are JSON is found out. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_add_raw(segue_store *store, segue_slice key, segue_slice body,
+                                                      segue_expiry expiry, const segue_options *options,
+                                                      uint64_t *ret_cas, segue_error *reterr);
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_set_raw(segue_store *store, segue_slice key, segue_slice body,
+                                                      segue_expiry expiry, const segue_options *options,
+                                                      uint64_t *ret_cas, segue_error *reterr);
+
+enum {
+    SEGUE_WRITE_RAW = 1 << 0,      /* find out whether the body is JSON */
+    SEGUE_WRITE_ADD_ONLY = 1 << 1, /* cas is not looked at: insert, EXISTS over a live document */
+    SEGUE_WRITE_APPEND = 1 << 2    /* append to the body */
+};
+
+/* Replace (or append to) the document that has this CAS; cas 0 inserts. NOT_FOUND: nothing live there and cas != 0. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_write_cas(segue_store *store, segue_slice key, uint64_t cas,
+                                                        segue_slice body, segue_expiry expiry, unsigned write_options,
+                                                        const segue_options *options, uint64_t *ret_cas,
+                                                        segue_error *reterr);
+
+/* Append to a live body, keeping its expiry. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_append(segue_store *store, segue_slice key, segue_slice fragment,
+                                                     const segue_options *options, uint64_t *ret_cas,
+                                                     segue_error *reterr);
+
+/* Set the expiry. The same as before: nothing is written, CAS and revision stay. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_touch(segue_store *store, segue_slice key, segue_expiry expiry,
+                                                    const segue_options *options, uint64_t *ret_cas,
+                                                    segue_error *reterr);
+/* The same, and the document afterwards into doc. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_and_touch(segue_store *store, segue_slice key, segue_expiry expiry,
+                                                            const segue_options *options, segue_doc *doc,
+                                                            segue_error *reterr);
+
+/* Delete a live document, whatever its CAS. It leaves a tombstone with its system xattrs. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_delete(segue_store *store, segue_slice key, const segue_options *options,
+                                                     segue_error *reterr);
+/* Delete the live document that has this CAS. *ret_cas: of the tombstone. cas 0: EXISTS on a live one, NOT_FOUND else. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_remove(segue_store *store, segue_slice key, uint64_t cas,
+                                                     const segue_options *options, uint64_t *ret_cas,
+                                                     segue_error *reterr);
+
+/* Add delta (modulo 2^64) to the counter; *ret_value is what is stored now. Nothing live there: `*initial` is stored,
+ * with `expiry`; initial NULL: NOT_FOUND. A live counter keeps its expiry. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_incr(segue_store *store, segue_slice key, uint64_t delta,
+                                                   const uint64_t *initial, segue_expiry expiry,
+                                                   const segue_options *options, uint64_t *ret_value,
+                                                   segue_error *reterr);
+
+/* Whether there is a live document. The answer is an output; the status says whether it is known. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_exists(segue_store *store, segue_slice key, const segue_options *options,
+                                                     bool *ret_exists, segue_error *reterr);
+/* Absolute Unix seconds, 0 none; 0 for a tombstone. NOT_FOUND: no record at all. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_expiry(segue_store *store, segue_slice key,
+                                                         const segue_options *options, uint32_t *ret_expiry,
+                                                         segue_error *reterr);
+
+/* ---- xattrs ---- */
+
+/* The named xattrs of a live document or a tombstone: doc->rec.xattrs holds those that are there, and no others; no body.
+ * XATTR_NOT_FOUND: none of them. NOT_FOUND: no record. XATTRS_REQUIRED: no names. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_xattrs_get(segue_store *store, segue_slice key, const segue_slice *names,
+                                                         size_t n_names, const segue_options *options, segue_doc *doc,
+                                                         segue_error *reterr);
+
+/* Body and named xattrs. A tombstone with at least one of them: success, rec.is_tombstone, body.data NULL. A tombstone with
+ * none: NOT_FOUND, and, unlike other calls, doc holds the tombstone's CAS. No record: NOT_FOUND and doc is empty (CAS 0). */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_with_xattrs(segue_store *store, segue_slice key,
+                                                              const segue_slice *names, size_t n_names,
+                                                              const segue_options *options, segue_doc *doc,
+                                                              segue_error *reterr);
+
+/* Set xattrs of a live document or a tombstone, whatever its CAS; a value with data NULL drops that xattr (PATH_NOT_FOUND
+ * if it is not there). Body and expiry stay. NOT_FOUND: no record. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_xattrs_set(segue_store *store, segue_slice key,
+                                                         const segue_xattr *xattrs, size_t n_xattrs,
+                                                         const segue_options *options, uint64_t *ret_cas,
+                                                         segue_error *reterr);
+
+/* Set xattrs of the record with this CAS (cas 0: EXISTS on a live document) and its expiry. XATTR_VALUE_REQUIRED for a value
+ * with data NULL. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_xattrs_update(segue_store *store, segue_slice key, uint64_t cas,
+                                                            const segue_xattr *xattrs, size_t n_xattrs,
+                                                            segue_expiry expiry, const segue_options *options,
+                                                            uint64_t *ret_cas, segue_error *reterr);
+
+/* Drop xattrs of the record with this CAS. PATH_NOT_FOUND if one is not there: none is dropped then. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_xattrs_remove(segue_store *store, segue_slice key, uint64_t cas,
+                                                            const segue_slice *names, size_t n_names,
+                                                            const segue_options *options, uint64_t *ret_cas,
+                                                            segue_error *reterr);
+
+/* Drop xattrs whatever the CAS; those that are not there do not matter. Nothing to drop: nothing is written. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_xattrs_drop(segue_store *store, segue_slice key, const segue_slice *names,
+                                                          size_t n_names, const segue_options *options,
+                                                          uint64_t *ret_cas, segue_error *reterr);
+
+/* No body, none of the named xattrs, no user xattrs afterwards, from a live document or a tombstone. NOT_FOUND: no
+ * record, or a tombstone without any of them. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_delete_with_xattrs(segue_store *store, segue_slice key,
+                                                                 const segue_slice *names, size_t n_names,
+                                                                 const segue_options *options, segue_error *reterr);
+
+/* What the writes below change. body.data NULL: the body stays. */
+typedef struct segue_xattr_write {
+    segue_slice body;
+    const segue_xattr *set;
+    size_t n_set;
+    const segue_slice *drop; /* names */
+    size_t n_drop;
+    segue_expiry expiry;
+} segue_xattr_write;
+
+/* Body and xattrs of the document with this CAS in one write; cas 0 inserts (over a tombstone too: with exactly `set`).
+ * XATTR_DROP_ON_INSERT (cas 0 and names to drop), XATTR_VALUE_REQUIRED, XATTRS_REQUIRED (neither body nor xattrs),
+ * XATTR_SET_AND_DROPPED; PATH_NOT_FOUND: one to drop is not there; BODY_REQUIRED: an insert without body. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_write_with_xattrs(segue_store *store, segue_slice key, uint64_t cas,
+                                                                const segue_xattr_write *write,
+                                                                const segue_options *options, uint64_t *ret_cas,
+                                                                segue_error *reterr);
+
+/* delete_body: a live document with this CAS becomes a tombstone with `set` and what is left of its system xattrs. Else:
+ * the xattrs of the record with this CAS change, and cas 0 makes a new tombstone (EXISTS over any record).
+ * XATTRS_REQUIRED: `set` is empty. write->body must be none: INVALID_ARGUMENT. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_write_tombstone(segue_store *store, segue_slice key, uint64_t cas,
+                                                              bool delete_body, const segue_xattr_write *write,
+                                                              const segue_options *options, uint64_t *ret_cas,
+                                                              segue_error *reterr);
+
+/* Insert, over nothing or a tombstone, with exactly these xattrs. EXISTS over a live document. BODY_REQUIRED. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_write_resurrection(segue_store *store, segue_slice key,
+                                                                 const segue_xattr_write *write,
+                                                                 const segue_options *options, uint64_t *ret_cas,
+                                                                 segue_error *reterr);
+
+/* What the callback of segue_write_update_with_xattrs decides. body.data NULL: the body stays. */
+typedef struct segue_updated {
+    segue_xattr_write write;
+    bool is_tombstone; /* no body afterwards; needs `set`: XATTRS_REQUIRED */
+} segue_updated;
+typedef segue_status (*segue_xattr_update_fn)(void *ctx, const segue_record *current, segue_updated *updated);
+
+/* segue_update with the checks of the DataStore operation of that name: XATTRS_REQUIRED (neither body nor xattrs, or a
+ * tombstone without), XATTR_DROP_ON_TOMBSTONE (names to drop while a tombstone gets a body), XATTR_DROP_ON_INSERT is never an
+ * error here: what is not there need not be dropped from a new document. updated->write.expiry starts as options->expiry. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_write_update_with_xattrs(segue_store *store, segue_slice key,
+                                                                       segue_xattr_update_fn fn, void *ctx,
+                                                                       const segue_update_options *options,
+                                                                       segue_outcome *ret_outcome,
+                                                                       segue_error *reterr);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,169 @@
+/* Stores: the verbs. Include <segue/ops.h> for the named short forms.
+ *
+ * Threads: a segue_store may be used from any number of threads at once; an iterator and a segue_doc belong to one
+ * thread at a time. Outputs come last, have the prefix ret_, are written on success only and may be NULL unless it is said
+ * otherwise; reterr is filled on failure only and may be NULL. Every call may return, besides what it names: INVALID_KEY
+ * (not 1..250 bytes, or with a NUL), REFUSED (a key under "_segue:", which is Segue's own), TIMEOUT (the deadline passed,
+ * nothing was applied), UNAVAILABLE, NO_MEMORY, NO_SPACE, READ_ONLY, ACCESS_DENIED, IO_ERROR, CORRUPT; a write also
+ * MAYBE_APPLIED. On every failure but MAYBE_APPLIED the document, its CAS, revision and expiry are as they were. */
+#ifndef SEGUE_STORE_H
+#define SEGUE_STORE_H
+
+#include <segue/doc.h>
+#include <segue/env.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct segue_store segue_store;
+
+/* What a store can do, as bits. */
+typedef enum segue_caps {
+    SEGUE_CAP_MUTATE = 1 << 0,     /* applies a mutation in one trip */
+    SEGUE_CAP_MOVE = 1 << 1,       /* moves records to another collection of the same engine in one transaction */
+    SEGUE_CAP_WRITE_MANY = 1 << 2, /* batches */
+    SEGUE_CAP_KEEP_CAS = 1 << 3,   /* stores a given CAS and revision as they are */
+    SEGUE_CAP_FLAGS = 1 << 4,      /* keeps user flags */
+    SEGUE_CAP_WRITE_ID = 1 << 5,   /* keeps write ids, so an unknown outcome can be found out */
+    SEGUE_CAP_DURABLE = 1 << 6,    /* an acknowledged write survives loss of power */
+    SEGUE_CAP_SHARED = 1 << 7      /* several processes may have it open */
+} segue_caps;
+
+/* How to open. */
+enum {
+    SEGUE_OPEN_EXISTING = 1 << 0,  /* do not create: NO_STORE when file, bucket or collection is not there */
+    SEGUE_OPEN_READ_ONLY = 1 << 1  /* change nothing, create nothing (implies EXISTING); writes are READ_ONLY */
+};
+
+typedef struct segue_open_options {
+    const segue_env *env; /* NULL: the real world. Copied */
+    unsigned flags;       /* SEGUE_OPEN_... */
+} segue_open_options;
+
+/* Open the store that a URL names:
+ *
+ *   mem:[NAME][?caps=-mutate,-move]                     in memory; the same NAME in one process is the same data
+ *   sqlite:FILE[?collection=SCOPE.COLLECTION]           a SQLite file of Segue's
+ *   rosmar:DIRECTORY[?collection=SCOPE.COLLECTION]      a bucket of Sync Gateway's embedded store, in place
+ *   dual:?primary=URL&fallback=URL[&phase=PHASE]        see <segue/dual.h>
+ *   stats+URL, trace+URL                                a filter over another store
+ *
+ * The collection is _default._default if not given. In a value, '%', '&' and '+' of nested URLs are percent-encoded.
+ * options may be NULL. INVALID_URL (also an unknown scheme or parameter), NO_STORE, WRONG_FORMAT, CORRUPT, ACCESS_DENIED,
+ * IO_ERROR, UNSUPPORTED. *ret_store is the caller's to close. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_open(const char *url, const segue_open_options *options,
+                                                   segue_store **ret_store, segue_error *reterr);
+
+/* Give up the handle. No call on it may be running. NULL is legal. A dual store keeps its two sides open by itself. */
+SEGUE_API void segue_close(segue_store *store);
+
+/* The URL it was opened with. Valid while the store is open. */
+SEGUE_API const char *segue_store_url(const segue_store *store);
+
+/* Bits of segue_caps. */
+SEGUE_API unsigned segue_store_caps(const segue_store *store);
+
+typedef struct segue_options {
+    int64_t timeout_ns; /* nanoseconds from now; 0 none */
+} segue_options;
+
+/* ---- get ---------------------------------------------------------------------------------------------------- */
+
+/* The live document with this key, whole, into *doc (required, reusable). NOT_FOUND: nothing there or a tombstone;
+ * *doc is untouched. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_get(segue_store *store, segue_slice key, const segue_options *options,
+                                                  segue_doc *doc, segue_error *reterr);
+
+/* The record, tombstones too (rec.is_tombstone). NOT_FOUND only when there is none at all. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_record(segue_store *store, segue_slice key,
+                                                         const segue_options *options, segue_doc *doc,
+                                                         segue_error *reterr);
+
+/* ---- mutate ------------------------------------------------------------------------------------------------- */
+
+/* Apply one mutation atomically. doc (may be NULL) receives the record as it is afterwards.
+ * Statuses as segue_mutation says: EXISTS, CAS_MISMATCH, NOT_FOUND, PATH_NOT_FOUND, NOT_A_NUMBER, TOO_BIG, INVALID_JSON,
+ * INVALID_XATTR_NAME, XATTR_SET_AND_DROPPED, XATTR_VALUE_REQUIRED, INVALID_ARGUMENT, UNSUPPORTED (flags where the engine
+ * keeps none). */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_mutate(segue_store *store, segue_slice key,
+                                                     const segue_mutation *mutation, const segue_options *options,
+                                                     segue_outcome *ret_outcome, segue_doc *doc, segue_error *reterr);
+
+/* ---- update ------------------------------------------------------------------------------------------------- */
+
+/* Sees the record (a tombstone too, with body.data NULL), or NULL if there is none, and fills *mutation, which comes
+ * zeroed but for the options' expiry; what it points to must stay valid until the next call of the callback or the end of
+ * segue_update. Its `expect` counts too. A mutation left as it came: nothing is written. May be called again: each time
+ * somebody was faster. It must not call the same store with the same key under its own feet expecting to win; anything
+ * else is allowed.
+ * Returns OK; RETRY (read and call again); anything else ends the update with that status and nothing written. */
+typedef segue_status (*segue_update_fn)(void *ctx, const segue_record *current, segue_mutation *mutation);
+
+typedef struct segue_update_options {
+    int64_t timeout_ns;           /* nanoseconds from now; 0 none */
+    segue_expiry expiry;          /* what the callback's mutation starts with */
+    const segue_record *previous; /* not NULL: the first call of the callback gets this and nothing is read for it. cas 0
+                                     in it means "known not to exist" (the callback gets NULL). It may hold only
+                                     some of the xattrs: the others are not touched by the write */
+} segue_update_options;
+
+/* Read-modify-write, atomic: what the callback saw is what its mutation was applied to. Statuses of segue_mutate, and
+ * those of the callback. EXISTS and CAS_MISMATCH come back only when the callback's own `expect` said so. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_update(segue_store *store, segue_slice key, segue_update_fn fn, void *ctx,
+                                                     const segue_update_options *options, segue_outcome *ret_outcome,
+                                                     segue_error *reterr);
+
+/* ---- scan --------------------------------------------------------------------------------------------------- */
+
+enum {
+    SEGUE_SCAN_KEYS_ONLY = 1 << 0,   /* no bodies and no xattrs (CAS, revision, expiry, state are there) */
+    SEGUE_SCAN_TOMBSTONES = 1 << 1,  /* tombstones too */
+    SEGUE_SCAN_FROM_OPEN = 1 << 2,   /* without `from` itself */
+    SEGUE_SCAN_TO_OPEN = 1 << 3      /* without `to` itself */
+};
+
+typedef struct segue_range {
+    segue_slice from;   /* none (data NULL): from the first key */
+    segue_slice to;     /* none: to the last key */
+    segue_slice prefix; /* none: any; else only keys that begin with these bytes. Together with from and to: both hold */
+    unsigned options;   /* SEGUE_SCAN_... */
+} segue_range;
+
+typedef struct segue_scan segue_scan;
+
+/* Records in byte order of key. Each record that exists throughout is seen exactly once; others may be seen or not.
+ * range may be NULL (everything). Nothing of *range is needed after the call. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_scan_open(segue_store *store, const segue_range *range,
+                                                        segue_scan **ret_scan, segue_error *reterr);
+
+/* The next record, valid until the next call. END: there are no more. Any other status: the scan was cut, and says so
+ * again at every further call; it is never an end. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_scan_next(segue_scan *scan, const segue_record **ret_record,
+                                                        segue_error *reterr);
+
+/* NULL is legal. */
+SEGUE_API void segue_scan_close(segue_scan *scan);
+
+/* ---- purge -------------------------------------------------------------------------------------------------- */
+
+/* Erase every tombstone, physically. REFUSED on a dual store that is not clean. *ret_count: how many went; written on
+ * failure too. A later document of the same key starts at revision 1. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_purge_tombstones(segue_store *store, uint64_t *ret_count,
+                                                               segue_error *reterr);
+
+/* ---- counters of the `stats` filter --------------------------------------------------------------------------- */
+
+/* Trips: calls that reached the store below the filter. */
+typedef struct segue_stats {
+    uint64_t get, put, erase, scan, mutate, move, write_many;
+    uint64_t failures; /* of them, ended with neither OK nor an expected status of the data (class STATE, CONFLICT) */
+} segue_stats;
+
+/* The counts of the outermost stats filter of this handle (not inside a dual store's sides). UNSUPPORTED: there is none. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_store_stats(const segue_store *store, segue_stats *ret_stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,55 @@
+/* L1: what every file may use: memory, cleanup, assertions, errors. No I/O, no state but the allocator. */
+#ifndef SEG_BASE_H
+#define SEG_BASE_H
+
+#include <segue/backend.h>
+
+/* ---- memory: the only door to the allocator ---- */
+void *seg_alloc(size_t size);                 /* NULL when there is none; size 0 is legal */
+void *seg_alloc_zero(size_t size);
+void *seg_realloc(void *memory, size_t size); /* on NULL result the old memory is untouched */
+void seg_free(void *memory);
+char *seg_strdup(const char *text);
+char *seg_strndup(const char *text, size_t size);
+
+/* ---- cleanup: SEG_AUTO(segue_buf) x = {0}; calls segue_buf_free(&x) at the end of its scope ---- */
+#define SEG_CLEANUP(function) __attribute__((cleanup(function)))
+#define SEG_AUTO(type) SEG_CLEANUP(type##_free) type
+void seg_free_string(char **text);
+#define SEG_AUTO_STRING SEG_CLEANUP(seg_free_string) char *
+
+/* ---- assertions: seg_assert is our own bug, kept in release; seg_dassert is expensive, debug only ---- */
+_Noreturn void seg_assert_failed(const char *what, const char *file, int line);
+#define seg_assert(condition) ((condition) ? (void)0 : seg_assert_failed(#condition, __FILE__, __LINE__))
+#ifdef NDEBUG
+#define seg_dassert(condition) ((void)sizeof(condition))
+#else
+#define seg_dassert(condition) seg_assert(condition)
+#endif
+
+/* ---- errors ---- */
+/* Like segue_fail, for code that has a segue_error and no call. */
+segue_status seg_error_set(segue_error *err, segue_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A key (or any bytes) for an error sentence: printable, quoted, shortened. Writes at most size bytes, returns out. */
+enum { SEG_QUOTED_MAX = 80 };
+const char *seg_quote(segue_slice bytes, char out[SEG_QUOTED_MAX]);
+/* The status for an errno. */
+segue_status seg_status_of_errno(int error_number);
+
+/* ---- numbers ---- */
+/* Unsigned decimal, digits only, no sign, no spaces, no leading '+'; false on anything else or overflow. */
+bool seg_parse_u64(segue_slice text, uint64_t *ret_value);
+size_t seg_format_u64(uint64_t value, char out[21]);
+/* "100", "64k", "20M", "1G" (powers of 1024). */
+bool seg_parse_size(const char *text, uint64_t *ret_bytes);
+/* "30s", "5m", "2h", "1d", "250ms", or plain seconds. */
+bool seg_parse_duration(const char *text, int64_t *ret_ns);
+
+/* Whether bytes are valid UTF-8 (no surrogates, no overlong forms). */
+bool seg_utf8_valid(segue_slice bytes);
+
+/* CRC-32C (Castagnoli). */
+uint32_t seg_crc32c(segue_slice bytes);
+
+#endif

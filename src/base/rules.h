@@ -1,0 +1,26 @@
+/* L1: rules of the protocol that the testing library can switch off by name, to show that the tests would notice.
+ * In the product SEG_RULE is the constant true and none of this exists. */
+#ifndef SEG_RULES_H
+#define SEG_RULES_H
+
+#include <stdbool.h>
+
+#ifdef SEG_TESTING
+
+typedef enum seg_rule {
+#define SEG_RULE_DEF(name, text) SEG_RULE_##name,
+#include "base/rules.def"
+#undef SEG_RULE_DEF
+    SEG_N_RULES
+} seg_rule;
+
+bool seg_rule_holds(seg_rule rule);
+/* Switch a rule off (or on again). By name, as in rules.def; false: there is no such rule. Not thread-safe. */
+bool seg_rule_switch(const char *name, bool on);
+#define SEG_RULE(name) seg_rule_holds(SEG_RULE_##name)
+
+#else
+#define SEG_RULE(name) true
+#endif
+
+#endif

@@ -1,0 +1,59 @@
+/* L3: the only callers of backend slots, and the one read-modify-write loop. For src/store, src/dual, src/migrate.
+ *
+ * Each seg_call_* checks what goes in, calls the slot, and asserts what comes out (CAS not 0, outputs untouched on failure,
+ * keys of a page increasing). They do not refuse reserved keys: that is for the public verbs. A get or scan makes expired
+ * records the tombstones they are (B4). */
+#ifndef SEG_CALL_H
+#define SEG_CALL_H
+
+#include <segue/backend.h>
+
+struct segue_store {
+    const segue_backend *backend;
+    void *self;
+    segue_env env;
+    char *url;
+    _Atomic unsigned refs;
+};
+
+/* Keys of Segue's own records. */
+#define SEG_RESERVED_PREFIX "_segue:"
+bool seg_key_is_reserved(segue_slice key);
+
+segue_store *seg_store_ref(segue_store *store);
+/* Make a handle from a table without URL (dual from two handles, filters from code). self is filled by `fill`. */
+segue_status seg_store_make(const segue_backend *backend, const segue_env *env, const char *url,
+                            segue_store **ret_store, void **ret_self, segue_error *reterr);
+/* Whether both are the same collection of the same engine. */
+bool seg_store_same(const segue_store *a, const segue_store *b);
+/* The innermost-first search: the store itself or, through filters, the one whose backend has this scheme; or NULL. */
+segue_store *seg_store_find(segue_store *store, const char *scheme);
+/* The store below a filter, or NULL. */
+segue_store *seg_store_below(const segue_store *store);
+
+/* A call on `store` that ends `timeout_ns` from now (0 none). */
+segue_call seg_call_new(const segue_store *store, int64_t timeout_ns, segue_error *reterr);
+/* TIMEOUT with a sentence if the deadline has passed. */
+segue_status seg_call_in_time(segue_call *call);
+
+/* Bracket several slot calls of one operation. end only after a successful begin. */
+segue_status seg_call_begin(segue_store *store, bool write, segue_call *call);
+void seg_call_end(segue_store *store, segue_call *call);
+
+/* Single slot calls. Inside a bracket, or on a store that needs none (no `begin` slot). */
+segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call);
+segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *ret_cas, segue_call *call);
+segue_status seg_call_erase(segue_store *store, segue_slice key, uint64_t cas, segue_call *call);
+segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue_page *page, segue_call *call);
+segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *moves, size_t n, segue_call *call);
+/* With WRITE_MANY one call, else one by one (then a status that is neither OK nor of the data stops it and is the result). */
+segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call);
+segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
+                             uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
+                             segue_doc *ret_doc, segue_call *call);
+
+/* The loop (src/store/loop.c), bracketed by itself: a mutation, or a callback's mutations (fn not NULL). */
+segue_status seg_store_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation,
+                              segue_outcome *ret_outcome, segue_doc *ret_doc, segue_call *call);
+
+#endif
