@@ -161,7 +161,7 @@ typedef struct segue_backend {
      * store what it makes. `require_record`: NO_RECORD, and nothing done, if there is no record at all. USE_LOOP: nothing
      * was done, let the store's loop do it; if base->source is not SEGUE_FROM_UNKNOWN then, the loop goes on from what was
      * read into base (SEGUE_FROM_NEITHER: from nothing) instead of reading again. ret_doc (may be NULL): the record
-     * afterwards. */
+     * afterwards; fill it before the commit, so that running out of memory is a failure with nothing applied. */
     segue_status (*mutate)(void *self, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
                            uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
                            segue_doc *ret_doc, segue_call *call);

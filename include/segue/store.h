@@ -145,6 +145,17 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_scan_next(segue_scan *scan, const 
 /* NULL is legal. */
 SEGUE_API void segue_scan_close(segue_scan *scan);
 
+/* ---- whole records ------------------------------------------------------------------------------------------ */
+
+enum { SEGUE_PUT_REPLACE = 1 << 0 }; /* whatever is there; else only where there is no record */
+
+/* Store a record as it is given: for import, copies and restores. CAS and revision are kept where the store can
+ * (SEGUE_CAP_KEEP_CAS) and rec->cas is not 0; else the store gives its own. EXISTS: there is a record (a tombstone counts)
+ * and SEGUE_PUT_REPLACE was not given. TOO_BIG, INVALID_XATTR_NAME, INVALID_ARGUMENT, UNSUPPORTED (flags). */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_put_record(segue_store *store, const segue_record *rec,
+                                                         unsigned put_options, const segue_options *options,
+                                                         uint64_t *ret_cas, segue_error *reterr);
+
 /* ---- purge -------------------------------------------------------------------------------------------------- */
 
 /* Erase every tombstone, physically. REFUSED on a dual store that is not clean. *ret_count: how many went; written on

@@ -7,6 +7,7 @@
 #define SEG_CALL_H
 
 #include <segue/backend.h>
+#include <stdatomic.h>
 
 struct segue_store {
     const segue_backend *backend;
@@ -24,6 +25,8 @@ segue_store *seg_store_ref(segue_store *store);
 /* Make a handle from a table without URL (dual from two handles, filters from code). self is filled by `fill`. */
 segue_status seg_store_make(const segue_backend *backend, const segue_env *env, const char *url,
                             segue_store **ret_store, void **ret_self, segue_error *reterr);
+/* Take back a handle whose self could not be filled; close is not called. */
+void seg_store_unmake(segue_store *store);
 /* Whether both are the same collection of the same engine. */
 bool seg_store_same(const segue_store *a, const segue_store *b);
 /* The innermost-first search: the store itself or, through filters, the one whose backend has this scheme; or NULL. */
@@ -48,6 +51,8 @@ segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue
 segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *moves, size_t n, segue_call *call);
 /* With WRITE_MANY one call, else one by one (then a status that is neither OK nor of the data stops it and is the result). */
 segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call);
+/* Whether a purge may run on it now: OK, or REFUSED with the reason. */
+segue_status seg_call_may_purge(segue_store *store, segue_call *call);
 segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
                              uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
                              segue_doc *ret_doc, segue_call *call);

@@ -1,0 +1,414 @@
+/* L4: `mem:[NAME][?collection=S.C][&caps=-mutate,-move,...]`: records as envelopes in an ordered map.
+ *
+ * The reference: every slot is a few plain lines under one reader-writer lock per engine. Handles with the same NAME in one
+ * process share the engine; its data lives as long as a handle is open. Without NAME each handle is an engine of its own. */
+#include "backend/mem/mem.h"
+
+#include "backend/mem/skiplist.h"
+#include "base/base.h"
+#include "base/env.h"
+#include "doc/clock.h"
+#include "doc/codec.h"
+#include "doc/doc.h"
+
+#include <pthread.h>
+
+typedef struct collection {
+    struct collection *next;
+    char *name;
+    seg_skiplist records;
+} collection;
+
+typedef struct engine {
+    struct engine *next; /* in the list of named ones */
+    char *name;          /* "" for a private one */
+    unsigned refs;
+    pthread_rwlock_t lock;
+    seg_clock clock;
+    collection *collections;
+} engine;
+
+typedef struct mem {
+    engine *engine;
+    collection *collection;
+    unsigned caps;
+    const segue_env *env;
+} mem;
+
+static pthread_mutex_t engines_lock = PTHREAD_MUTEX_INITIALIZER;
+static engine *engines;
+
+/* ---- open and close ---- */
+
+static const struct {
+    const char *name;
+    unsigned bit;
+} cap_names[] = {
+    {"mutate", SEGUE_CAP_MUTATE},     {"move", SEGUE_CAP_MOVE},   {"write_many", SEGUE_CAP_WRITE_MANY},
+    {"keep_cas", SEGUE_CAP_KEEP_CAS}, {"flags", SEGUE_CAP_FLAGS}, {"write_id", SEGUE_CAP_WRITE_ID},
+};
+enum { N_CAPS = sizeof cap_names / sizeof cap_names[0] };
+
+/* "-mutate,-move": all capabilities but these. */
+static segue_status parse_caps(const char *text, unsigned *ret_caps, segue_call *call)
+{
+    unsigned caps = 0;
+    for (size_t i = 0; i < N_CAPS; i++) caps |= cap_names[i].bit;
+    for (const char *at = text; at && *at;) {
+        size_t n = strcspn(at, ","), i = 0;
+        while (i < N_CAPS && !(n == strlen(cap_names[i].name) + 1 && at[0] == '-' &&
+                               memcmp(at + 1, cap_names[i].name, n - 1) == 0))
+            i++;
+        if (i == N_CAPS)
+            return segue_fail(call, SEGUE_INVALID_URL, "mem: caps=%s: \"%.*s\" is not a capability with a minus", text,
+                              (int)n, at);
+        caps &= ~cap_names[i].bit;
+        at += n + (at[n] == ',');
+    }
+    *ret_caps = caps;
+    return SEGUE_OK;
+}
+
+static engine *find_or_make_engine(const char *name)
+{
+    for (engine *e = name[0] ? engines : NULL; e; e = e->next)
+        if (strcmp(e->name, name) == 0) {
+            e->refs++;
+            return e;
+        }
+    engine *e = seg_alloc_zero(sizeof *e);
+    char *copy = seg_strdup(name);
+    if (!e || !copy || pthread_rwlock_init(&e->lock, NULL) != 0) {
+        seg_free(e);
+        seg_free(copy);
+        return NULL;
+    }
+    e->name = copy;
+    e->refs = 1;
+    if (name[0]) {
+        e->next = engines;
+        engines = e;
+    }
+    return e;
+}
+
+static collection *find_or_make_collection(engine *e, const char *name)
+{
+    for (collection *c = e->collections; c; c = c->next)
+        if (strcmp(c->name, name) == 0) return c;
+    collection *c = seg_alloc_zero(sizeof *c);
+    char *copy = seg_strdup(name);
+    if (!c || !copy) {
+        seg_free(c);
+        seg_free(copy);
+        return NULL;
+    }
+    c->name = copy;
+    c->next = e->collections;
+    e->collections = c;
+    return c;
+}
+
+static void release(engine *e)
+{
+    if (--e->refs) return;
+    for (engine **link = &engines; *link; link = &(*link)->next)
+        if (*link == e) {
+            *link = e->next;
+            break;
+        }
+    for (collection *c = e->collections, *next; c; c = next) {
+        next = c->next;
+        seg_skiplist_free(&c->records);
+        seg_free(c->name);
+        seg_free(c);
+    }
+    (void)pthread_rwlock_destroy(&e->lock); /* nobody holds it: this was the last handle */
+    seg_free(e->name);
+    seg_free(e);
+}
+
+static segue_status open_mem(void *self, const segue_open_args *args, segue_call *call)
+{
+    static const char *const known[] = {"collection", "caps", NULL};
+    mem *m = self;
+    const char *name = segue_url_param(args->url, "collection");
+    segue_status st = segue_url_only(args->url, known, call);
+    if (st == SEGUE_OK) st = parse_caps(segue_url_param(args->url, "caps"), &m->caps, call);
+    if (st != SEGUE_OK) return st;
+    m->env = args->env;
+    pthread_mutex_lock(&engines_lock);
+    m->engine = find_or_make_engine(segue_url_path(args->url));
+    if (m->engine) {
+        pthread_rwlock_wrlock(&m->engine->lock);
+        m->collection = find_or_make_collection(m->engine, name ? name : "_default._default");
+        pthread_rwlock_unlock(&m->engine->lock);
+        if (!m->collection) release(m->engine);
+    }
+    pthread_mutex_unlock(&engines_lock);
+    return m->collection ? SEGUE_OK : segue_fail(call, SEGUE_NO_MEMORY, "out of memory for a store");
+}
+
+static void close_mem(void *self)
+{
+    mem *m = self;
+    pthread_mutex_lock(&engines_lock);
+    release(m->engine);
+    pthread_mutex_unlock(&engines_lock);
+}
+
+static unsigned caps(const void *self) { return ((const mem *)self)->caps; }
+
+static bool same(const void *self, const void *other)
+{
+    return ((const mem *)self)->collection == ((const mem *)other)->collection;
+}
+
+/* ---- records ---- */
+
+typedef struct found {
+    segue_record rec;
+    segue_xattr slots[SEGUE_XATTRS_MAX];
+} found;
+
+/* Under the lock: the record with this key, valid until it is unlocked. NOT_FOUND. */
+static segue_status look_up(const mem *m, segue_slice key, found *f)
+{
+    const seg_node *node = seg_skiplist_find(&m->collection->records, key);
+    if (!node) return SEGUE_NOT_FOUND;
+    segue_status st = seg_envelope_decode(segue_bytes(node->value, node->value_size), f->slots, &f->rec);
+    f->rec.key = seg_node_key(node);
+    return st;
+}
+
+/* Under the write lock: store rec with the CAS that *put asks for. */
+static segue_status store(mem *m, const segue_record *rec, bool keep_cas, uint64_t floor, uint64_t *ret_cas,
+                          segue_call *call)
+{
+    SEG_AUTO(segue_buf) envelope = {0};
+    segue_record out = *rec;
+    if (rec->flags && !(m->caps & SEGUE_CAP_FLAGS))
+        return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store keeps no user flags");
+    if (!(m->caps & SEGUE_CAP_WRITE_ID)) out.write_id = 0;
+    if (keep_cas) seg_clock_raise(&m->engine->clock, rec->cas);
+    else out.cas = seg_clock_next(&m->engine->clock, m->env, floor);
+    if (seg_envelope_encode(&out, &envelope) != SEGUE_OK ||
+        !seg_skiplist_put(&m->collection->records, rec->key, envelope.data, envelope.size))
+        return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
+    envelope.data = NULL; /* the list owns it now */
+    envelope.size = envelope.capacity = 0;
+    *ret_cas = out.cas;
+    return SEGUE_OK;
+}
+
+static segue_status other_cas(segue_slice key, segue_call *call)
+{
+    char quoted[SEG_QUOTED_MAX];
+    return segue_fail(call, SEGUE_CAS_MISMATCH, "mem: %s has another CAS than expected", seg_quote(key, quoted));
+}
+
+static segue_status no_record(segue_slice key, segue_call *call)
+{
+    char quoted[SEG_QUOTED_MAX];
+    return segue_fail(call, SEGUE_NOT_FOUND, "mem: there is no record %s", seg_quote(key, quoted));
+}
+
+static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call *call)
+{
+    mem *m = self;
+    found f;
+    pthread_rwlock_rdlock(&m->engine->lock);
+    segue_status st = look_up(m, key, &f);
+    if (st == SEGUE_OK) st = segue_doc_assign(doc, &f.rec);
+    pthread_rwlock_unlock(&m->engine->lock);
+    return st == SEGUE_NOT_FOUND ? no_record(key, call) : st;
+}
+
+static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, segue_call *call)
+{
+    char quoted[SEG_QUOTED_MAX];
+    found f;
+    segue_record rec = p->rec;
+    segue_status st = look_up(m, rec.key, &f);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
+    bool there = st == SEGUE_OK;
+    if (p->keep_cas && !(m->caps & SEGUE_CAP_KEEP_CAS))
+        return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store cannot keep a given CAS");
+    if (p->condition == SEGUE_IF_ABSENT && there)
+        return segue_fail(call, SEGUE_EXISTS, "mem: there is a record %s already", seg_quote(rec.key, quoted));
+    if (p->condition == SEGUE_IF_CAS && !there) return no_record(rec.key, call);
+    if (p->condition == SEGUE_IF_CAS && f.rec.cas != p->if_cas) return other_cas(rec.key, call);
+    uint64_t floor = p->cas_floor;
+    if (there && f.rec.cas > floor) floor = f.rec.cas;
+    if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = there ? f.rec.revision + 1 : 1;
+    return store(m, &rec, p->keep_cas, floor, ret_cas, call);
+}
+
+static segue_status put(void *self, const segue_put *p, uint64_t *ret_cas, segue_call *call)
+{
+    mem *m = self;
+    pthread_rwlock_wrlock(&m->engine->lock);
+    segue_status st = put_locked(m, p, ret_cas, call);
+    pthread_rwlock_unlock(&m->engine->lock);
+    return st;
+}
+
+static segue_status erase_locked(mem *m, segue_slice key, uint64_t cas, segue_call *call)
+{
+    found f;
+    segue_status st = look_up(m, key, &f);
+    if (st == SEGUE_NOT_FOUND) return no_record(key, call);
+    if (st != SEGUE_OK) return st;
+    if (f.rec.cas != cas) return other_cas(key, call);
+    seg_skiplist_remove(&m->collection->records, key);
+    return SEGUE_OK;
+}
+
+static segue_status erase(void *self, segue_slice key, uint64_t cas, segue_call *call)
+{
+    mem *m = self;
+    pthread_rwlock_wrlock(&m->engine->lock);
+    segue_status st = erase_locked(m, key, cas, call);
+    pthread_rwlock_unlock(&m->engine->lock);
+    return st;
+}
+
+/* ---- scan ---- */
+
+static bool beyond(segue_slice key, const segue_bounds *b)
+{
+    if (!b->to.data) return false;
+    int c = segue_slice_compare(key, b->to);
+    return b->to_open ? c >= 0 : c > 0;
+}
+
+static segue_status scan_locked(const mem *m, const segue_bounds *b, segue_page *page)
+{
+    bool full = false;
+    found f;
+    for (const seg_node *node = seg_skiplist_seek(&m->collection->records, b->from, b->from_open);
+         node && !beyond(seg_node_key(node), b); node = node->next[0]) {
+        if (full) {
+            page->more = true;
+            return SEGUE_OK;
+        }
+        segue_status st = seg_envelope_decode(segue_bytes(node->value, node->value_size), f.slots, &f.rec);
+        if (st != SEGUE_OK) return st;
+        f.rec.key = seg_node_key(node);
+        if (f.rec.is_tombstone && !b->tombstones) continue;
+        if (b->keys_only) {
+            f.rec.n_xattrs = 0;
+            f.rec.body.size = 0;
+        }
+        st = segue_page_add(page, &f.rec, &full);
+        if (st != SEGUE_OK) return st;
+    }
+    return SEGUE_OK;
+}
+
+static segue_status scan(void *self, const segue_bounds *b, segue_page *page, segue_call *call)
+{
+    mem *m = self;
+    pthread_rwlock_rdlock(&m->engine->lock);
+    segue_status st = scan_locked(m, b, page);
+    pthread_rwlock_unlock(&m->engine->lock);
+    return st == SEGUE_OK ? st : segue_fail(call, st, "mem: the scan was cut: %s", segue_status_text(st));
+}
+
+/* ---- mutate, move, batches ---- */
+
+static segue_status mutate_locked(mem *m, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
+                                  uint64_t floor, bool require_record, segue_outcome *out, segue_doc *ret_doc,
+                                  segue_applied *a, segue_call *call)
+{
+    found f;
+    segue_status st = look_up(m, key, &f);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
+    bool there = st == SEGUE_OK;
+    if (!there && require_record) return SEGUE_NO_RECORD;
+    st = segue_apply(key, there ? &f.rec : NULL, mutation, seg_wall_s(m->env), a, call);
+    if (st != SEGUE_OK) return st;
+    if (a->write) a->rec.write_id = write_id;
+    if (ret_doc && (there || a->write)) st = segue_doc_assign(ret_doc, &a->rec);
+    if (there && f.rec.cas > floor) floor = f.rec.cas;
+    if (st == SEGUE_OK && a->write) st = store(m, &a->rec, false, floor, &a->rec.cas, call);
+    if (st != SEGUE_OK) return st;
+    if (ret_doc) ret_doc->rec.cas = a->rec.cas;
+    *out = (segue_outcome){a->rec.cas, a->rec.revision, a->counter, a->write};
+    return SEGUE_OK;
+}
+
+static segue_status mutate(void *self, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
+                           uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
+                           segue_doc *ret_doc, segue_call *call)
+{
+    mem *m = self;
+    (void)base; /* only a dual store reads something for the loop */
+    SEG_AUTO(segue_applied) applied = {0};
+    pthread_rwlock_wrlock(&m->engine->lock);
+    segue_status st = mutate_locked(m, key, mutation, write_id, cas_floor, require_record, ret_outcome, ret_doc,
+                                    &applied, call);
+    pthread_rwlock_unlock(&m->engine->lock);
+    return st;
+}
+
+static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *call)
+{
+    found f, t;
+    uint64_t cas = 0;
+    move->moved = false;
+    segue_status st = look_up(from, move->key, &f);
+    if (st != SEGUE_OK) return st;
+    if (f.rec.cas != move->cas) return SEGUE_CAS_MISMATCH;
+    st = look_up(to, move->key, &t);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
+    if (st == SEGUE_NOT_FOUND) {
+        st = store(to, &f.rec, true, 0, &cas, call);
+        if (st != SEGUE_OK) return st;
+        move->moved = true;
+    }
+    if (!move->keep) seg_skiplist_remove(&from->collection->records, move->key);
+    return SEGUE_OK;
+}
+
+static segue_status move(void *self, void *to, segue_move *moves, size_t n, segue_call *call)
+{
+    mem *from = self, *target = to;
+    if (from->engine != target->engine || !(target->caps & SEGUE_CAP_KEEP_CAS))
+        return segue_fail(call, SEGUE_UNSUPPORTED, "mem: the two collections are in different stores");
+    pthread_rwlock_wrlock(&from->engine->lock);
+    for (size_t i = 0; i < n; i++) moves[i].status = move_one(from, target, &moves[i], call);
+    pthread_rwlock_unlock(&from->engine->lock);
+    return SEGUE_OK;
+}
+
+static segue_status write_many(void *self, segue_write *writes, size_t n, segue_call *call)
+{
+    mem *m = self;
+    pthread_rwlock_wrlock(&m->engine->lock);
+    for (size_t i = 0; i < n; i++) {
+        segue_write *w = &writes[i];
+        w->status = w->op == SEGUE_WRITE_PUT ? put_locked(m, &w->put, &w->cas, call)
+                                             : erase_locked(m, w->put.rec.key, w->put.if_cas, call);
+    }
+    pthread_rwlock_unlock(&m->engine->lock);
+    return SEGUE_OK;
+}
+
+const segue_backend seg_backend_mem = {
+    .abi = SEGUE_BACKEND_ABI,
+    .table_size = sizeof(segue_backend),
+    .self_size = sizeof(mem),
+    .scheme = "mem",
+    .open = open_mem,
+    .close = close_mem,
+    .caps = caps,
+    .get = get,
+    .put = put,
+    .erase = erase,
+    .scan = scan,
+    .mutate = mutate,
+    .move = move,
+    .write_many = write_many,
+    .same = same,
+};

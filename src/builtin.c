@@ -1,0 +1,10 @@
+/* The one file that knows which backends are compiled in. */
+#include "backend/mem/mem.h"
+#include "dual/dual.h"
+#include "store/registry.h"
+
+const segue_backend *const seg_builtin_backends[] = {
+    &seg_backend_mem,
+    &seg_backend_dual,
+    NULL,
+};

@@ -1,0 +1,144 @@
+/* L4: phases, pins and the drain. Thread-safe. */
+#include "dual/gate.h"
+
+#include "base/base.h"
+#include "base/env.h"
+#include "base/retry.h"
+#include "base/rules.h"
+
+static const char *const names[] = {"legacy", "hold", "forward", "sealed", "clean"};
+enum { N_PHASES = sizeof names / sizeof names[0], PIN_SLOT_SHIFT = 8, PIN_ENTERED = 1 << 30 };
+
+/* Waiting for a phase or for those inside: short at first, then a millisecond. */
+enum { WAIT_FIRST_NS = 20 * 1000, WAIT_MOST_NS = 1000 * 1000 };
+
+const char *segue_phase_name(segue_phase phase) { return (unsigned)phase < N_PHASES ? names[phase] : "?"; }
+
+segue_status segue_phase_parse(const char *name, segue_phase *ret_phase)
+{
+    for (unsigned i = 0; name && i < N_PHASES; i++)
+        if (strcmp(names[i], name) == 0) {
+            *ret_phase = (segue_phase)i;
+            return SEGUE_OK;
+        }
+    return SEGUE_INVALID_ARGUMENT;
+}
+
+segue_status seg_gate_init(seg_gate *gate, segue_phase phase)
+{
+    atomic_init(&gate->word, (unsigned)phase * 2);
+    for (int i = 0; i < SEG_GATE_SLOTS; i++)
+        for (int parity = 0; parity < 2; parity++) atomic_init(&gate->slots[i].inside[parity], 0);
+    return pthread_mutex_init(&gate->change, NULL) == 0 ? SEGUE_OK : SEGUE_NO_MEMORY;
+}
+
+void seg_gate_free(seg_gate *gate) { (void)pthread_mutex_destroy(&gate->change); /* nobody is inside any more */ }
+
+/* Each thread has a slot; threads beyond the number of slots share. */
+static unsigned my_slot(void)
+{
+    static _Atomic unsigned next;
+    static _Thread_local unsigned mine;
+    if (mine == 0) mine = 1 + atomic_fetch_add(&next, 1) % SEG_GATE_SLOTS;
+    return mine - 1;
+}
+
+static bool must_wait(unsigned word, bool write)
+{
+    return write && word / 2 == SEGUE_PHASE_HOLD && SEG_RULE(HOLD);
+}
+
+segue_status seg_gate_enter(seg_gate *gate, bool write, segue_call *call)
+{
+    unsigned slot = my_slot();
+    seg_backoff backoff;
+    seg_backoff_init(&backoff, WAIT_FIRST_NS, WAIT_MOST_NS);
+    for (;;) {
+        unsigned word = atomic_load(&gate->word);
+        if (must_wait(word, write)) {
+            if (!seg_backoff_wait(&backoff, call->env, call->deadline_ns))
+                return segue_fail(call, SEGUE_TIMEOUT,
+                                  "writes are held while the migration starts; nothing was applied, try again");
+            continue;
+        }
+        /* Count first, look again after: a change of phase either sees the count or is seen here. */
+        atomic_fetch_add(&gate->slots[slot].inside[word & 1], 1);
+        if (atomic_load(&gate->word) == word) {
+            call->pin = PIN_ENTERED | slot << PIN_SLOT_SHIFT | word;
+            return SEGUE_OK;
+        }
+        atomic_fetch_sub(&gate->slots[slot].inside[word & 1], 1);
+    }
+}
+
+void seg_gate_leave(seg_gate *gate, segue_call *call)
+{
+    seg_assert(call->pin & PIN_ENTERED);
+    unsigned slot = (call->pin & ~(unsigned)PIN_ENTERED) >> PIN_SLOT_SHIFT;
+    unsigned before = atomic_fetch_sub(&gate->slots[slot].inside[call->pin & 1], 1);
+    seg_assert(before > 0);
+    call->pin = 0;
+}
+
+segue_phase seg_gate_pinned(const segue_call *call)
+{
+    seg_assert(call->pin & PIN_ENTERED); /* no operation without entering: its phase could change under its feet */
+    return (segue_phase)((call->pin & ((1u << PIN_SLOT_SHIFT) - 1)) / 2);
+}
+
+segue_phase seg_gate_phase(seg_gate *gate) { return (segue_phase)(atomic_load(&gate->word) / 2); }
+
+/* ---- changing ---- */
+
+static unsigned inside(seg_gate *gate, unsigned parity)
+{
+    unsigned n = 0;
+    for (int i = 0; i < SEG_GATE_SLOTS; i++) n += atomic_load(&gate->slots[i].inside[parity]);
+    return n;
+}
+
+/* Wait until nobody is left who entered under the other parity. */
+static segue_status drain(seg_gate *gate, segue_call *call)
+{
+    unsigned old = (atomic_load(&gate->word) & 1) ^ 1;
+    seg_backoff backoff;
+    seg_backoff_init(&backoff, WAIT_FIRST_NS, WAIT_MOST_NS);
+    while (SEG_RULE(DRAIN) && inside(gate, old) > 0)
+        if (!seg_backoff_wait(&backoff, call->env, call->deadline_ns))
+            return segue_fail(call, SEGUE_TIMEOUT,
+                              "%u operations that began under the old phase have not ended; call again to wait on",
+                              inside(gate, old));
+    return SEGUE_OK;
+}
+
+/* One allowed step. The drain of the step before must be over first: there are two parities, no more. */
+static segue_status step(seg_gate *gate, segue_phase phase, segue_call *call)
+{
+    segue_status st = drain(gate, call);
+    if (st != SEGUE_OK) return st;
+    unsigned word = atomic_load(&gate->word);
+    atomic_store(&gate->word, (unsigned)phase * 2 + ((word & 1) ^ 1));
+    return drain(gate, call);
+}
+
+static segue_status change_locked(seg_gate *gate, segue_phase to, segue_call *call)
+{
+    segue_phase from = seg_gate_phase(gate);
+    if (from == to) return drain(gate, call);
+    if (from == SEGUE_PHASE_LEGACY && to == SEGUE_PHASE_FORWARD) {
+        segue_status st = SEG_RULE(HOLD) ? step(gate, SEGUE_PHASE_HOLD, call) : SEGUE_OK;
+        return st == SEGUE_OK ? step(gate, to, call) : st;
+    }
+    if (to == from + 1 || (from == SEGUE_PHASE_HOLD && to == SEGUE_PHASE_LEGACY)) return step(gate, to, call);
+    return segue_fail(call, SEGUE_REFUSED, "a dual store cannot go from %s to %s", segue_phase_name(from),
+                      segue_phase_name(to));
+}
+
+segue_status seg_gate_change(seg_gate *gate, segue_phase phase, segue_call *call)
+{
+    if ((unsigned)phase >= N_PHASES) return segue_fail(call, SEGUE_INVALID_ARGUMENT, "there is no such phase");
+    pthread_mutex_lock(&gate->change);
+    segue_status st = change_locked(gate, phase, call);
+    pthread_mutex_unlock(&gate->change);
+    return st;
+}

@@ -1,0 +1,145 @@
+/* L3: the only callers of backend slots. What goes in is checked here, what comes out is asserted here: a backend that
+ * breaks its contract is found at the first wrong answer, not in the data afterwards. Thread-safe as the backend is. */
+#include "store/call.h"
+
+#include "base/base.h"
+#include "base/env.h"
+#include "doc/doc.h"
+#include "store/filter.h"
+
+bool seg_key_is_reserved(segue_slice key)
+{
+    return segue_slice_starts_with(key, segue_str(SEG_RESERVED_PREFIX));
+}
+
+segue_call seg_call_new(const segue_store *store, int64_t timeout_ns, segue_error *reterr)
+{
+    segue_call call = {0, reterr, &store->env, 0};
+    if (timeout_ns > 0) {
+        int64_t now = seg_mono_ns(&store->env);
+        call.deadline_ns = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+    }
+    return call;
+}
+
+segue_status seg_call_in_time(segue_call *call)
+{
+    if (call->deadline_ns && seg_mono_ns(call->env) >= call->deadline_ns)
+        return segue_fail(call, SEGUE_TIMEOUT, "the deadline passed before anything was applied");
+    return SEGUE_OK;
+}
+
+segue_status seg_call_begin(segue_store *store, bool write, segue_call *call)
+{
+    return store->backend->begin ? store->backend->begin(store->self, write, call) : SEGUE_OK;
+}
+
+void seg_call_end(segue_store *store, segue_call *call)
+{
+    if (store->backend->end) store->backend->end(store->self, call);
+}
+
+/* B4 on a record that was just read. The clock is read only for a record that can expire. */
+static void expire(segue_doc *doc, const segue_call *call)
+{
+    if (doc->rec.expiry && !doc->rec.is_tombstone) seg_doc_expire(doc, seg_wall_s(call->env));
+}
+
+segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call)
+{
+    segue_status st = store->backend->get(store->self, key, doc, call);
+    if (st == SEGUE_OK) {
+        seg_assert(doc->rec.cas != 0 && segue_slice_equal(doc->rec.key, key));
+        seg_assert(doc->rec.is_tombstone == (doc->rec.body.data == NULL));
+        expire(doc, call);
+    }
+    return st;
+}
+
+segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *ret_cas, segue_call *call)
+{
+    uint64_t cas = 0;
+    seg_assert(put->rec.is_tombstone == (put->rec.body.data == NULL));
+    seg_assert(put->condition != SEGUE_IF_CAS || put->if_cas != 0);
+    seg_assert(!put->keep_cas || put->rec.cas != 0);
+    segue_status st = store->backend->put(store->self, put, &cas, call);
+    if (st == SEGUE_OK) {
+        /* Bit 63 marks a fallback token, which only a dual store (or a filter over one) may give out. */
+        seg_assert(cas != 0 && (cas >> 63 == 0 || store->backend->begin));
+        seg_assert(put->keep_cas || cas > put->cas_floor);
+        if (ret_cas) *ret_cas = cas;
+    }
+    return st;
+}
+
+segue_status seg_call_erase(segue_store *store, segue_slice key, uint64_t cas, segue_call *call)
+{
+    seg_assert(cas != 0);
+    return store->backend->erase(store->self, key, cas, call);
+}
+
+segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue_page *page, segue_call *call)
+{
+    segue_page_clear(page);
+    seg_assert(page->max_docs > 0);
+    segue_status st = store->backend->scan(store->self, bounds, page, call);
+    if (st != SEGUE_OK) {
+        segue_page_clear(page);
+        return st;
+    }
+    seg_assert(page->n > 0 || !page->more);
+    for (size_t i = 0; i < page->n; i++) {
+        seg_assert(page->docs[i].rec.cas != 0);
+        seg_assert(i == 0 || segue_slice_compare(page->docs[i - 1].rec.key, page->docs[i].rec.key) < 0);
+        expire(&page->docs[i], call);
+    }
+    return SEGUE_OK;
+}
+
+segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *moves, size_t n, segue_call *call)
+{
+    for (segue_store *below; (below = seg_store_below(to)) != NULL;) to = below;
+    if (!(segue_store_caps(store) & SEGUE_CAP_MOVE) || !store->backend->move)
+        return segue_fail(call, SEGUE_UNSUPPORTED, "%s cannot move records", store->url);
+    if (seg_is_filter(store->backend)) return store->backend->move(store->self, to, moves, n, call);
+    if (store->backend != to->backend)
+        return segue_fail(call, SEGUE_UNSUPPORTED, "%s and %s are different engines", store->url, to->url);
+    return store->backend->move(store->self, to->self, moves, n, call);
+}
+
+/* Whether the status speaks of the data: the call itself went well. */
+static bool is_answer(segue_status st)
+{
+    return st == SEGUE_OK || st == SEGUE_NOT_FOUND || st == SEGUE_EXISTS || st == SEGUE_CAS_MISMATCH;
+}
+
+segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call)
+{
+    if ((segue_store_caps(store) & SEGUE_CAP_WRITE_MANY) && store->backend->write_many)
+        return store->backend->write_many(store->self, writes, n, call);
+    for (size_t i = 0; i < n; i++) {
+        segue_write *w = &writes[i];
+        if (w->op == SEGUE_WRITE_PUT)
+            w->status = seg_call_put(store, &w->put, &w->cas, call);
+        else
+            w->status = seg_call_erase(store, w->put.rec.key, w->put.if_cas, call);
+        if (!is_answer(w->status)) return w->status;
+    }
+    return SEGUE_OK;
+}
+
+segue_status seg_call_may_purge(segue_store *store, segue_call *call)
+{
+    return store->backend->may_purge ? store->backend->may_purge(store->self, call) : SEGUE_OK;
+}
+
+segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
+                             uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
+                             segue_doc *ret_doc, segue_call *call)
+{
+    if (!(segue_store_caps(store) & SEGUE_CAP_MUTATE) || !store->backend->mutate) return SEGUE_USE_LOOP;
+    segue_status st = store->backend->mutate(store->self, key, mutation, write_id, cas_floor, require_record, base,
+                                             ret_outcome, ret_doc, call);
+    seg_assert(st != SEGUE_OK || !ret_outcome->written || ret_outcome->cas > cas_floor);
+    return st;
+}

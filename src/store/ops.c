@@ -1,0 +1,361 @@
+/* L3: the named forms of <segue/ops.h>. Each fills a mutation and calls segue_mutate, or reads once; no rule of a document
+ * is decided here but those that are about the arguments of the operation itself. */
+#include <segue/ops.h>
+
+#include "base/base.h"
+#include "doc/doc.h"
+#include "store/call.h"
+
+static segue_status mutate(segue_store *store, segue_slice key, const segue_mutation *m, const segue_options *options,
+                           uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_outcome outcome = {0};
+    segue_status st = segue_mutate(store, key, m, options, &outcome, NULL, reterr);
+    if (st == SEGUE_OK && ret_cas) *ret_cas = outcome.cas;
+    return st;
+}
+
+static void expect_cas(segue_mutation *m, uint64_t cas)
+{
+    m->expect = cas ? SEGUE_EXPECT_CAS : SEGUE_EXPECT_NOT_LIVE;
+    m->cas = cas;
+}
+
+/* ---- bodies ---- */
+
+static segue_status write_body(segue_store *store, segue_slice key, segue_slice body, segue_expiry expiry,
+                               segue_expect expect, segue_json json, const segue_options *options, uint64_t *ret_cas,
+                               segue_error *reterr)
+{
+    segue_mutation m = {.expect = expect, .body_op = SEGUE_BODY_SET, .body = body, .expiry = expiry, .json = json};
+    if (m.expiry.op == SEGUE_EXPIRY_DEFAULT) m.expiry.op = SEGUE_EXPIRY_NONE;
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_add(segue_store *store, segue_slice key, segue_slice body, segue_expiry expiry,
+                       const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    return write_body(store, key, body, expiry, SEGUE_EXPECT_NOT_LIVE, SEGUE_JSON_YES, options, ret_cas, reterr);
+}
+
+segue_status segue_set(segue_store *store, segue_slice key, segue_slice body, segue_expiry expiry,
+                       const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    return write_body(store, key, body, expiry, SEGUE_EXPECT_ANY, SEGUE_JSON_YES, options, ret_cas, reterr);
+}
+
+segue_status segue_add_raw(segue_store *store, segue_slice key, segue_slice body, segue_expiry expiry,
+                           const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    return write_body(store, key, body, expiry, SEGUE_EXPECT_NOT_LIVE, SEGUE_JSON_AUTO, options, ret_cas, reterr);
+}
+
+segue_status segue_set_raw(segue_store *store, segue_slice key, segue_slice body, segue_expiry expiry,
+                           const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    return write_body(store, key, body, expiry, SEGUE_EXPECT_ANY, SEGUE_JSON_AUTO, options, ret_cas, reterr);
+}
+
+segue_status segue_write_cas(segue_store *store, segue_slice key, uint64_t cas, segue_slice body, segue_expiry expiry,
+                             unsigned write_options, const segue_options *options, uint64_t *ret_cas,
+                             segue_error *reterr)
+{
+    bool append = write_options & SEGUE_WRITE_APPEND;
+    bool raw = append || (write_options & SEGUE_WRITE_RAW);
+    segue_mutation m = {.body_op = append ? SEGUE_BODY_APPEND : SEGUE_BODY_SET,
+                        .body = body,
+                        .expiry = expiry,
+                        .json = raw ? SEGUE_JSON_AUTO : SEGUE_JSON_YES};
+    if (m.expiry.op == SEGUE_EXPIRY_DEFAULT) m.expiry.op = SEGUE_EXPIRY_NONE;
+    expect_cas(&m, write_options & SEGUE_WRITE_ADD_ONLY ? 0 : cas);
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_append(segue_store *store, segue_slice key, segue_slice fragment, const segue_options *options,
+                          uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_mutation m = {.body_op = SEGUE_BODY_APPEND, .body = fragment};
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+static segue_mutation touching(segue_expiry expiry)
+{
+    segue_mutation m = {.expect = SEGUE_EXPECT_LIVE, .expiry = expiry};
+    return m;
+}
+
+segue_status segue_touch(segue_store *store, segue_slice key, segue_expiry expiry, const segue_options *options,
+                         uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_mutation m = touching(expiry);
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_get_and_touch(segue_store *store, segue_slice key, segue_expiry expiry,
+                                 const segue_options *options, segue_doc *doc, segue_error *reterr)
+{
+    segue_mutation m = touching(expiry);
+    return segue_mutate(store, key, &m, options, NULL, doc, reterr);
+}
+
+segue_status segue_delete(segue_store *store, segue_slice key, const segue_options *options, segue_error *reterr)
+{
+    segue_mutation m = {.body_op = SEGUE_BODY_DELETE};
+    return mutate(store, key, &m, options, NULL, reterr);
+}
+
+segue_status segue_remove(segue_store *store, segue_slice key, uint64_t cas, const segue_options *options,
+                          uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_mutation m = {.body_op = SEGUE_BODY_DELETE};
+    expect_cas(&m, cas);
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_incr(segue_store *store, segue_slice key, uint64_t delta, const uint64_t *initial,
+                        segue_expiry expiry, const segue_options *options, uint64_t *ret_value, segue_error *reterr)
+{
+    segue_mutation m = {.body_op = SEGUE_BODY_ADD,
+                        .delta = delta,
+                        .initial = initial ? *initial : 0,
+                        .has_initial = initial != NULL,
+                        .expiry = expiry};
+    m.expiry.keep_if_live = true;
+    segue_outcome outcome = {0};
+    segue_status st = segue_mutate(store, key, &m, options, &outcome, NULL, reterr);
+    if (st == SEGUE_OK && ret_value) *ret_value = outcome.counter;
+    return st;
+}
+
+segue_status segue_exists(segue_store *store, segue_slice key, const segue_options *options, bool *ret_exists,
+                          segue_error *reterr)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_error ignored;
+    segue_status st = segue_get(store, key, options, &doc, reterr ? reterr : &ignored);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
+    if (ret_exists) *ret_exists = st == SEGUE_OK;
+    return SEGUE_OK;
+}
+
+segue_status segue_get_expiry(segue_store *store, segue_slice key, const segue_options *options, uint32_t *ret_expiry,
+                              segue_error *reterr)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_status st = segue_get_record(store, key, options, &doc, reterr);
+    if (st == SEGUE_OK && ret_expiry) *ret_expiry = doc.rec.is_tombstone ? 0 : doc.rec.expiry;
+    return st;
+}
+
+/* ---- xattrs: reading ---- */
+
+/* Keep only the named xattrs, in place. */
+static void keep_named(segue_doc *doc, const segue_slice *names, size_t n_names)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < doc->rec.n_xattrs; i++)
+        for (size_t j = 0; j < n_names; j++)
+            if (segue_slice_equal(doc->slots[i].name, names[j])) {
+                doc->slots[n++] = doc->slots[i];
+                break;
+            }
+    doc->rec.n_xattrs = n;
+}
+
+segue_status segue_xattrs_get(segue_store *store, segue_slice key, const segue_slice *names, size_t n_names,
+                              const segue_options *options, segue_doc *doc, segue_error *reterr)
+{
+    char quoted[SEG_QUOTED_MAX];
+    if (n_names == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattr names were given to read");
+    segue_status st = segue_get_record(store, key, options, doc, reterr);
+    if (st != SEGUE_OK) return st;
+    keep_named(doc, names, n_names);
+    if (doc->rec.n_xattrs == 0) {
+        segue_doc_clear(doc);
+        return seg_error_set(reterr, SEGUE_XATTR_NOT_FOUND, "%s: %s has none of the xattrs asked for", store->url,
+                             seg_quote(key, quoted));
+    }
+    doc->rec.body.data = NULL;
+    doc->rec.body.size = 0;
+    return SEGUE_OK;
+}
+
+segue_status segue_get_with_xattrs(segue_store *store, segue_slice key, const segue_slice *names, size_t n_names,
+                                   const segue_options *options, segue_doc *doc, segue_error *reterr)
+{
+    char quoted[SEG_QUOTED_MAX];
+    segue_doc_clear(doc);
+    segue_status st = segue_get_record(store, key, options, doc, reterr);
+    if (st != SEGUE_OK) return st;
+    keep_named(doc, names, n_names);
+    if (doc->rec.is_tombstone && doc->rec.n_xattrs == 0)
+        return seg_error_set(reterr, SEGUE_NOT_FOUND, "%s: %s is a tombstone without any of the xattrs asked for",
+                             store->url, seg_quote(key, quoted));
+    return SEGUE_OK;
+}
+
+/* ---- xattrs: writing ---- */
+
+static segue_status need_values(const segue_xattr *xattrs, size_t n, segue_error *reterr)
+{
+    char quoted[SEG_QUOTED_MAX];
+    for (size_t i = 0; i < n; i++)
+        if (!xattrs[i].value.data)
+            return seg_error_set(reterr, SEGUE_XATTR_VALUE_REQUIRED, "xattr %s was given without a value",
+                                 seg_quote(xattrs[i].name, quoted));
+    return SEGUE_OK;
+}
+
+segue_status segue_xattrs_set(segue_store *store, segue_slice key, const segue_xattr *xattrs, size_t n_xattrs,
+                              const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_xattr set[SEGUE_XATTRS_MAX];
+    segue_slice drop[SEGUE_XATTRS_MAX];
+    segue_mutation m = {.set_xattrs = set, .drop_xattrs = drop};
+    if (n_xattrs == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattrs were given to set");
+    if (n_xattrs > SEGUE_XATTRS_MAX)
+        return seg_error_set(reterr, SEGUE_TOO_BIG, "more than %d xattrs in one call", SEGUE_XATTRS_MAX);
+    for (size_t i = 0; i < n_xattrs; i++) {
+        if (xattrs[i].value.data) set[m.n_set_xattrs++] = xattrs[i];
+        else drop[m.n_drop_xattrs++] = xattrs[i].name;
+    }
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_xattrs_update(segue_store *store, segue_slice key, uint64_t cas, const segue_xattr *xattrs,
+                                 size_t n_xattrs, segue_expiry expiry, const segue_options *options,
+                                 uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_mutation m = {.set_xattrs = xattrs, .n_set_xattrs = n_xattrs, .expiry = expiry};
+    if (n_xattrs == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattrs were given to set");
+    expect_cas(&m, cas);
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_xattrs_remove(segue_store *store, segue_slice key, uint64_t cas, const segue_slice *names,
+                                 size_t n_names, const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_mutation m = {.drop_xattrs = names, .n_drop_xattrs = n_names};
+    if (n_names == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattr names were given to drop");
+    expect_cas(&m, cas);
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_xattrs_drop(segue_store *store, segue_slice key, const segue_slice *names, size_t n_names,
+                               const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_mutation m = {.drop_xattrs = names, .n_drop_xattrs = n_names, .options = SEGUE_M_DROP_MISSING_OK};
+    if (n_names == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattr names were given to drop");
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_delete_with_xattrs(segue_store *store, segue_slice key, const segue_slice *names, size_t n_names,
+                                      const segue_options *options, segue_error *reterr)
+{
+    segue_mutation m = {.body_op = SEGUE_BODY_DELETE,
+                        .drop_xattrs = names,
+                        .n_drop_xattrs = n_names,
+                        .options = SEGUE_M_TOMBSTONE_OK | SEGUE_M_DROP_MISSING_OK};
+    return mutate(store, key, &m, options, NULL, reterr);
+}
+
+static segue_mutation mutation_of(const segue_xattr_write *w)
+{
+    segue_mutation m = {.body_op = w->body.data ? SEGUE_BODY_SET : SEGUE_BODY_KEEP,
+                        .body = w->body,
+                        .set_xattrs = w->set,
+                        .n_set_xattrs = w->n_set,
+                        .drop_xattrs = w->drop,
+                        .n_drop_xattrs = w->n_drop,
+                        .expiry = w->expiry};
+    if (w->body.data) m.json = SEGUE_JSON_YES;
+    return m;
+}
+
+segue_status segue_write_with_xattrs(segue_store *store, segue_slice key, uint64_t cas, const segue_xattr_write *w,
+                                     const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    if (cas == 0 && w->n_drop)
+        return seg_error_set(reterr, SEGUE_XATTR_DROP_ON_INSERT, "an insert cannot drop xattrs");
+    segue_status st = need_values(w->set, w->n_set, reterr);
+    if (st != SEGUE_OK) return st;
+    if (!w->body.data && w->n_set == 0 && w->n_drop == 0)
+        return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "neither a body nor xattrs were given to write");
+    if (cas == 0 && !w->body.data) return seg_error_set(reterr, SEGUE_BODY_REQUIRED, "an insert needs a body");
+    segue_mutation m = mutation_of(w);
+    expect_cas(&m, cas);
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_write_tombstone(segue_store *store, segue_slice key, uint64_t cas, bool delete_body,
+                                   const segue_xattr_write *w, const segue_options *options, uint64_t *ret_cas,
+                                   segue_error *reterr)
+{
+    if (w->body.data) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a tombstone has no body");
+    if (w->n_set == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "a tombstone write needs xattrs");
+    if (cas == 0 && w->n_drop)
+        return seg_error_set(reterr, SEGUE_XATTR_DROP_ON_INSERT, "an insert cannot drop xattrs");
+    segue_status st = need_values(w->set, w->n_set, reterr);
+    if (st != SEGUE_OK) return st;
+    segue_mutation m = mutation_of(w);
+    expect_cas(&m, cas);
+    if (delete_body) {
+        m.body_op = SEGUE_BODY_DELETE;
+    } else if (cas == 0) {
+        m.expect = SEGUE_EXPECT_ABSENT;
+        m.options |= SEGUE_M_AS_TOMBSTONE;
+    }
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_write_resurrection(segue_store *store, segue_slice key, const segue_xattr_write *w,
+                                      const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    if (!w->body.data) return seg_error_set(reterr, SEGUE_BODY_REQUIRED, "a resurrection needs a body");
+    return segue_write_with_xattrs(store, key, 0, w, options, ret_cas, reterr);
+}
+
+/* ---- update with xattrs ---- */
+
+typedef struct xattr_update {
+    segue_xattr_update_fn fn;
+    void *ctx;
+    segue_updated updated; /* what the mutation borrows from */
+    segue_error error;     /* of a check here, for want of another way out of the callback */
+} xattr_update;
+
+static segue_status update_with_xattrs(void *ctx, const segue_record *current, segue_mutation *m)
+{
+    xattr_update *u = ctx;
+    segue_updated blank = {.write.expiry = m->expiry};
+    u->updated = blank;
+    segue_status st = u->fn(u->ctx, current, &u->updated);
+    if (st != SEGUE_OK) return st;
+    const segue_xattr_write *w = &u->updated.write;
+    bool live = current && !current->is_tombstone;
+    st = need_values(w->set, w->n_set, &u->error);
+    if (st != SEGUE_OK) return st;
+    if (w->n_set == 0 && (u->updated.is_tombstone || (!w->body.data && w->n_drop == 0)))
+        return seg_error_set(&u->error, SEGUE_XATTRS_REQUIRED, "neither a body nor xattrs were given to write");
+    if (!u->updated.is_tombstone && current && current->is_tombstone && w->body.data && w->n_drop)
+        return seg_error_set(&u->error, SEGUE_XATTR_DROP_ON_TOMBSTONE, "a resurrection cannot drop xattrs");
+    *m = mutation_of(w);
+    if (!current) m->options |= SEGUE_M_DROP_MISSING_OK;
+    if (u->updated.is_tombstone) {
+        m->body_op = live ? SEGUE_BODY_DELETE : SEGUE_BODY_KEEP;
+        m->options |= SEGUE_M_AS_TOMBSTONE;
+    } else if (!live && !w->body.data) {
+        return seg_error_set(&u->error, SEGUE_BODY_REQUIRED, "a document that is not there needs a body");
+    }
+    return SEGUE_OK;
+}
+
+segue_status segue_write_update_with_xattrs(segue_store *store, segue_slice key, segue_xattr_update_fn fn, void *ctx,
+                                            const segue_update_options *options, segue_outcome *ret_outcome,
+                                            segue_error *reterr)
+{
+    xattr_update u = {.fn = fn, .ctx = ctx};
+    segue_status st = segue_update(store, key, update_with_xattrs, &u, options, ret_outcome, reterr);
+    if (st != SEGUE_OK && u.error.status == st && reterr) *reterr = u.error;
+    return st;
+}

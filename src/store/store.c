@@ -1,0 +1,212 @@
+/* L3: handles and the public verbs get, mutate, put_record, purge. A public verb checks the key, refuses Segue's own
+ * records, brackets the operation and leaves the rest to call.c and loop.c. Thread-safe. */
+#include "base/base.h"
+#include "base/env.h"
+#include "base/url.h"
+#include "doc/doc.h"
+#include "store/filter.h"
+#include "store/loop.h"
+#include "store/registry.h"
+
+segue_status seg_store_make(const segue_backend *backend, const segue_env *env, const char *url,
+                            segue_store **ret_store, void **ret_self, segue_error *reterr)
+{
+    segue_store *store = seg_alloc_zero(sizeof *store);
+    void *self = seg_alloc_zero(backend->self_size);
+    char *text = seg_strdup(url);
+    if (!store || !self || !text) {
+        seg_free(store);
+        seg_free(self);
+        seg_free(text);
+        return seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for a store");
+    }
+    store->backend = backend;
+    store->self = self;
+    store->env = *env;
+    store->url = text;
+    atomic_init(&store->refs, 1);
+    *ret_store = store;
+    *ret_self = self;
+    return SEGUE_OK;
+}
+
+void seg_store_unmake(segue_store *store)
+{
+    seg_free(store->self);
+    seg_free(store->url);
+    seg_free(store);
+}
+
+segue_store *seg_store_ref(segue_store *store)
+{
+    atomic_fetch_add(&store->refs, 1);
+    return store;
+}
+
+void segue_close(segue_store *store)
+{
+    if (!store || atomic_fetch_sub(&store->refs, 1) != 1) return;
+    store->backend->close(store->self);
+    seg_store_unmake(store);
+}
+
+static segue_status open_parsed(const segue_url *url, const segue_open_options *options, segue_store **ret_store,
+                                segue_error *reterr)
+{
+    const segue_backend *backend = seg_backend_find(url->scheme);
+    if (!backend)
+        return seg_error_set(reterr, SEGUE_INVALID_URL, "\"%s\": there is no kind of store called \"%s\"", url->text,
+                             url->scheme);
+    if (url->rest && !seg_is_filter(backend))
+        return seg_error_set(reterr, SEGUE_INVALID_URL, "\"%s\": \"%s\" is no filter", url->text, url->scheme);
+    const segue_env *env = options && options->env ? options->env : segue_env_default();
+    unsigned flags = options ? options->flags : 0;
+    if (flags & SEGUE_OPEN_READ_ONLY) flags |= SEGUE_OPEN_EXISTING;
+    segue_store *store = NULL;
+    void *self = NULL;
+    segue_status st = seg_store_make(backend, env, url->text, &store, &self, reterr);
+    if (st != SEGUE_OK) return st;
+    segue_open_args args = {url, &store->env, flags};
+    segue_call call = seg_call_new(store, 0, reterr);
+    st = backend->open(self, &args, &call);
+    if (st != SEGUE_OK) {
+        seg_store_unmake(store);
+        return st;
+    }
+    *ret_store = store;
+    return SEGUE_OK;
+}
+
+segue_status segue_open(const char *url, const segue_open_options *options, segue_store **ret_store,
+                        segue_error *reterr)
+{
+    segue_url *parsed = NULL;
+    if (!url || !ret_store)
+        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "segue_open needs a URL and somewhere to put the store");
+    segue_status st = seg_url_parse(url, &parsed, reterr);
+    if (st != SEGUE_OK) return st;
+    st = open_parsed(parsed, options, ret_store, reterr);
+    seg_url_free(&parsed);
+    return st;
+}
+
+const char *segue_store_url(const segue_store *store) { return store->url; }
+
+unsigned segue_store_caps(const segue_store *store) { return store->backend->caps(store->self); }
+
+bool seg_store_same(const segue_store *a, const segue_store *b)
+{
+    for (const segue_store *below; (below = seg_store_below(a)) != NULL;) a = below;
+    for (const segue_store *below; (below = seg_store_below(b)) != NULL;) b = below;
+    if (a == b || a->self == b->self) return true;
+    return a->backend == b->backend && a->backend->same && a->backend->same(a->self, b->self);
+}
+
+segue_status seg_public_key(segue_store *store, segue_slice key, segue_call *call)
+{
+    segue_status st = seg_key_check(key, call);
+    if (st != SEGUE_OK) return st;
+    if (seg_key_is_reserved(key))
+        return segue_fail(call, SEGUE_REFUSED, "%s: keys that begin with \"%s\" are Segue's own", store->url,
+                          SEG_RESERVED_PREFIX);
+    return SEGUE_OK;
+}
+
+segue_status segue_get_record(segue_store *store, segue_slice key, const segue_options *options, segue_doc *doc,
+                              segue_error *reterr)
+{
+    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_status st = seg_public_key(store, key, &call);
+    if (st != SEGUE_OK) return st;
+    st = seg_call_begin(store, false, &call);
+    if (st != SEGUE_OK) return st;
+    st = seg_call_get(store, key, doc, &call);
+    seg_call_end(store, &call);
+    return st;
+}
+
+segue_status segue_get(segue_store *store, segue_slice key, const segue_options *options, segue_doc *doc,
+                       segue_error *reterr)
+{
+    segue_status st = segue_get_record(store, key, options, doc, reterr);
+    if (st == SEGUE_OK && doc->rec.is_tombstone) {
+        char quoted[SEG_QUOTED_MAX];
+        segue_doc_clear(doc);
+        return seg_error_set(reterr, SEGUE_NOT_FOUND, "%s: there is no live document %s", store->url,
+                             seg_quote(key, quoted));
+    }
+    return st;
+}
+
+segue_status segue_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation,
+                          const segue_options *options, segue_outcome *ret_outcome, segue_doc *doc,
+                          segue_error *reterr)
+{
+    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_status st = seg_public_key(store, key, &call);
+    return st != SEGUE_OK ? st : seg_store_mutate(store, key, mutation, ret_outcome, doc, &call);
+}
+
+segue_status segue_put_record(segue_store *store, const segue_record *rec, unsigned put_options,
+                              const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_status st = seg_public_key(store, rec->key, &call);
+    if (st == SEGUE_OK) st = seg_record_check(rec, &call);
+    if (st != SEGUE_OK) return st;
+    segue_put put = {.rec = *rec,
+                     .condition = put_options & SEGUE_PUT_REPLACE ? SEGUE_IF_ANY : SEGUE_IF_ABSENT,
+                     .keep_cas = rec->cas != 0 && (segue_store_caps(store) & SEGUE_CAP_KEEP_CAS)};
+    st = seg_call_begin(store, true, &call);
+    if (st != SEGUE_OK) return st;
+    st = seg_call_put(store, &put, ret_cas, &call);
+    seg_call_end(store, &call);
+    return st;
+}
+
+/* ---- purge ---- */
+
+static segue_status purge_page(segue_store *store, const segue_page *page, uint64_t *count, segue_call *call)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        const segue_record *rec = &page->docs[i].rec;
+        if (!rec->is_tombstone || seg_key_is_reserved(rec->key)) continue;
+        segue_status st = seg_call_erase(store, rec->key, rec->cas, call);
+        if (st == SEGUE_OK) ++*count;
+        else if (st != SEGUE_CAS_MISMATCH && st != SEGUE_NOT_FOUND) return st; /* those have come to life, or gone */
+    }
+    return SEGUE_OK;
+}
+
+static segue_status purge(segue_store *store, uint64_t *count, segue_call *call)
+{
+    segue_page page = {.max_docs = 512, .max_bytes = 1 << 20};
+    SEG_AUTO(segue_buf) after = {0};
+    segue_bounds bounds = {.keys_only = true, .tombstones = true};
+    segue_status st = seg_call_may_purge(store, call);
+    while (st == SEGUE_OK) {
+        st = seg_call_scan(store, &bounds, &page, call);
+        if (st == SEGUE_OK) st = purge_page(store, &page, count, call);
+        if (st != SEGUE_OK || !page.more) break;
+        const segue_slice *last = &page.docs[page.n - 1].rec.key;
+        segue_buf_clear(&after);
+        st = segue_buf_append(&after, last->data, last->size);
+        bounds.from = segue_buf_slice(&after);
+        bounds.from_open = true;
+    }
+    segue_page_free(&page);
+    return st;
+}
+
+segue_status segue_purge_tombstones(segue_store *store, uint64_t *ret_count, segue_error *reterr)
+{
+    segue_call call = seg_call_new(store, 0, reterr);
+    uint64_t count = 0;
+    segue_status st = seg_call_begin(store, true, &call);
+    if (st == SEGUE_OK) {
+        st = purge(store, &count, &call);
+        seg_call_end(store, &call);
+    }
+    if (ret_count) *ret_count = count;
+    return st;
+}
