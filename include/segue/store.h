@@ -70,8 +70,8 @@ typedef struct segue_options {
 
 /* ---- get ---------------------------------------------------------------------------------------------------- */
 
-/* The live document with this key, whole, into *doc (required, reusable). NOT_FOUND: nothing there or a tombstone;
- * *doc is untouched. */
+/* The live document with this key, whole, into *doc (required, reusable). NOT_FOUND: nothing there or a tombstone. On a
+ * failure *doc is empty or as it was. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_get(segue_store *store, segue_slice key, const segue_options *options,
                                                   segue_doc *doc, segue_error *reterr);
 

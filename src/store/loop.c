@@ -130,6 +130,17 @@ static segue_status try_native(rmw *op, const segue_mutation *m)
     return st;
 }
 
+/* Call the callback. Anything but OK and RETRY is its answer, and the end. */
+static segue_status ask(rmw *op, const segue_record *current, segue_mutation *m)
+{
+    segue_status st = op->fn(op->ctx, current, m);
+    m->options |= SEGUE_M_NOTHING_OK;
+    if (st == SEGUE_OK || st == SEGUE_RETRY) return st;
+    char quoted[SEG_QUOTED_MAX];
+    return segue_fail(op->call, st, "%s: the update of %s was stopped by its callback; nothing was written",
+                      op->store->url, seg_quote(op->key, quoted));
+}
+
 static segue_status decide(rmw *op, segue_mutation *m)
 {
     if (op->fixed) {
@@ -139,9 +150,7 @@ static segue_status decide(rmw *op, segue_mutation *m)
     segue_mutation blank = {0};
     *m = blank;
     if (op->options) m->expiry = op->options->expiry;
-    segue_status st = op->fn(op->ctx, op->has_base ? &op->base.rec : NULL, m);
-    m->options |= SEGUE_M_NOTHING_OK;
-    return st;
+    return ask(op, op->has_base ? &op->base.rec : NULL, m);
 }
 
 /* Whether the callback left everything as it came. */
@@ -246,10 +255,9 @@ static segue_status update_from_previous(rmw *op)
     const segue_record *previous = op->options->previous;
     segue_mutation m = {.expiry = op->options->expiry};
     bool known = previous->cas != 0;
-    segue_status st = op->fn(op->ctx, known ? previous : NULL, &m);
+    segue_status st = ask(op, known ? previous : NULL, &m);
     if (st == SEGUE_RETRY) return loop(op);
     if (st != SEGUE_OK) return st;
-    m.options |= SEGUE_M_NOTHING_OK;
     if (asks_nothing(op, &m)) return SEGUE_OK;
     if (m.expect == SEGUE_EXPECT_ANY) {
         m.expect = known ? SEGUE_EXPECT_RECORD_CAS : SEGUE_EXPECT_ABSENT;
