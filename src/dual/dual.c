@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "base/rules.h"
+#include "doc/pill.h"
 
 segue_phase seg_dual_phase_of(seg_dual *dual, const segue_call *call)
 {
@@ -33,6 +34,7 @@ static segue_status changed(segue_slice key, segue_call *call)
 static segue_status get_fallback(seg_dual *d, segue_slice key, segue_doc *doc, segue_call *call)
 {
     segue_status st = seg_call_get(d->fallback, key, doc, call);
+    if (st == SEGUE_OK) st = seg_pill_to_counter(doc);
     if (st == SEGUE_OK) {
         seg_dual_mark(d, &doc->rec);
         doc->source = SEGUE_FROM_FALLBACK;

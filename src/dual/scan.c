@@ -2,6 +2,7 @@
  * moves between the two reads is seen in the primary. Merged by key; the primary wins, and its tombstones hide. */
 #include "base/base.h"
 #include "base/rules.h"
+#include "doc/pill.h"
 #include "dual/dual.h"
 
 typedef struct merge {
@@ -9,6 +10,17 @@ typedef struct merge {
     segue_page fallback, primary;
     segue_buf from;      /* where the next round begins, after empty ones */
 } merge;
+
+/* Records of the fallback as they go out: pills as the counters they stand for, each CAS as a fallback token. */
+static segue_status dress(const seg_dual *dual, segue_page *page, segue_call *call)
+{
+    for (size_t i = 0; i < page->n; i++) {
+        segue_status st = seg_pill_to_counter(&page->docs[i]);
+        if (st != SEGUE_OK) return segue_fail(call, st, "out of memory in a scan");
+        seg_dual_mark(dual, &page->docs[i].rec);
+    }
+    return SEGUE_OK;
+}
 
 static segue_slice last_key(const segue_page *page) { return page->docs[page->n - 1].rec.key; }
 
@@ -51,9 +63,7 @@ static segue_status emit(merge *m, const segue_bounds *bounds, segue_slice end, 
         f += c <= 0;
         p += c >= 0;
         if (rec->is_tombstone && !bounds->tombstones) continue;
-        segue_record out = *rec;
-        if (rec == fr) seg_dual_mark(m->dual, &out);
-        segue_status st = segue_page_add(page, &out, ret_full);
+        segue_status st = segue_page_add(page, rec, ret_full);
         if (st != SEGUE_OK) return st;
     }
     if (*ret_full) page->more = f < m->fallback.n || p < m->primary.n;
@@ -69,6 +79,7 @@ static segue_status merge_page(merge *m, const segue_bounds *bounds, segue_page 
         segue_status st = SEG_RULE(SCAN_FALLBACK_FIRST)
                               ? read_both(d->fallback, &m->fallback, d->primary, &m->primary, &b, call)
                               : read_both(d->primary, &m->primary, d->fallback, &m->fallback, &b, call);
+        if (st == SEGUE_OK) st = dress(d, &m->fallback, call);
         if (st != SEGUE_OK) return st;
         segue_slice end = covered(m);
         st = emit(m, bounds, end, page, &full);
@@ -90,8 +101,7 @@ segue_status seg_dual_scan(seg_dual *dual, const segue_bounds *bounds, segue_pag
     if (phase >= SEGUE_PHASE_SEALED) return seg_call_scan(dual->primary, bounds, page, call);
     if (phase == SEGUE_PHASE_LEGACY) {
         segue_status st = seg_call_scan(dual->fallback, bounds, page, call);
-        for (size_t i = 0; st == SEGUE_OK && i < page->n; i++) seg_dual_mark(dual, &page->docs[i].rec);
-        return st;
+        return st == SEGUE_OK ? dress(dual, page, call) : st;
     }
     merge m = {.dual = dual};
     m.fallback.max_docs = m.primary.max_docs = page->max_docs;
