@@ -72,8 +72,8 @@ typedef enum segue_expect {
     SEGUE_EXPECT_ANY,       /* whatever is there */
     SEGUE_EXPECT_NOT_LIVE,  /* nothing or a tombstone; else EXISTS. This is what "CAS 0" means */
     SEGUE_EXPECT_LIVE,      /* a live document, whatever its CAS; else NOT_FOUND */
-    SEGUE_EXPECT_CAS,       /* this CAS; else CAS_MISMATCH; nothing there: NOT_FOUND. A body cannot be written over a
-                               tombstone under it (NOT_FOUND); xattrs of a tombstone can */
+    SEGUE_EXPECT_CAS,       /* this CAS; else CAS_MISMATCH; nothing there: NOT_FOUND. A tombstone's body can neither be
+                               written nor deleted under it, whatever its CAS (NOT_FOUND); its xattrs can be written */
     SEGUE_EXPECT_RECORD_CAS,/* this CAS, live or tombstone, and a body may be written over the tombstone */
     SEGUE_EXPECT_ABSENT     /* no record, not even a tombstone; else EXISTS */
 } segue_expect;

@@ -101,7 +101,9 @@ static segue_status exists(segue_slice key, segue_call *call)
 static segue_status check_expectation(segue_slice key, const view *v, const segue_mutation *m, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
-    bool writes_body = m->body_op != SEGUE_BODY_KEEP && m->body_op != SEGUE_BODY_DELETE;
+    bool deletes = m->body_op == SEGUE_BODY_DELETE;
+    bool dead_will_do = deletes && (m->options & (SEGUE_M_TOMBSTONE_OK | SEGUE_M_NOTHING_OK));
+    bool needs_live = m->body_op != SEGUE_BODY_KEEP && !dead_will_do;
     switch (m->expect) {
     case SEGUE_EXPECT_ANY:
         return SEGUE_OK;
@@ -112,7 +114,7 @@ static segue_status check_expectation(segue_slice key, const view *v, const segu
     case SEGUE_EXPECT_LIVE:
         return v->live ? SEGUE_OK : not_found(key, call);
     case SEGUE_EXPECT_CAS:
-        if (!v->live && writes_body) return not_found(key, call);
+        if (!v->live && needs_live) return not_found(key, call);
         break;
     case SEGUE_EXPECT_RECORD_CAS:
         break;

@@ -34,6 +34,15 @@ static void show_result(rmw *op, const segue_record *rec)
     op->outcome.counter = op->applied.counter;
 }
 
+/* Nothing was written; what is there is what the callback saw. */
+static segue_status show_unchanged(rmw *op, const segue_record *current)
+{
+    op->outcome.written = false;
+    op->outcome.cas = current ? current->cas : 0;
+    op->outcome.revision = current ? current->revision : 0;
+    return SEGUE_OK;
+}
+
 static segue_status read_base(rmw *op)
 {
     if (op->base.source == SEGUE_FROM_NEITHER) {
@@ -171,11 +180,8 @@ static segue_status attempt(rmw *op)
     segue_status st = read_base(op);
     if (st == SEGUE_OK) st = decide(op, &m);
     if (st != SEGUE_OK) return st;
-    if (!op->fixed && asks_nothing(op, &m)) {
-        op->outcome.written = false;
-        return SEGUE_OK;
-    }
     const segue_record *base = op->has_base ? &op->base.rec : NULL;
+    if (!op->fixed && asks_nothing(op, &m)) return show_unchanged(op, base);
     st = segue_apply(op->key, base, &m, seg_wall_s(op->call->env), &op->applied, op->call);
     if (st != SEGUE_OK) return st;
     op->outcome.written = op->applied.write;
@@ -258,7 +264,7 @@ static segue_status update_from_previous(rmw *op)
     segue_status st = ask(op, known ? previous : NULL, &m);
     if (st == SEGUE_RETRY) return loop(op);
     if (st != SEGUE_OK) return st;
-    if (asks_nothing(op, &m)) return SEGUE_OK;
+    if (asks_nothing(op, &m)) return show_unchanged(op, known ? previous : NULL);
     if (m.expect == SEGUE_EXPECT_ANY) {
         m.expect = known ? SEGUE_EXPECT_RECORD_CAS : SEGUE_EXPECT_ABSENT;
         m.cas = previous->cas;
