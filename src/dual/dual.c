@@ -107,12 +107,12 @@ static segue_status insert_over_fallback(seg_dual *d, const segue_put *put, uint
     return st == SEGUE_OK ? put_primary(d, &insert, ret_cas, call) : st;
 }
 
-/* The caller read this token from the fallback, some time ago. */
+/* The caller read this token from the fallback, some time ago. NOT_FOUND: the fallback has no such record (any more). */
 static segue_status put_by_old_token(seg_dual *d, const segue_put *put, uint64_t *ret_cas, segue_call *call)
 {
     SEG_AUTO(segue_doc) doc = {0};
     segue_status st = get_fallback(d, put->rec.key, &doc, call);
-    if (st == SEGUE_NOT_FOUND || (st == SEGUE_OK && doc.rec.cas != put->if_cas)) return changed(put->rec.key, call);
+    if (st == SEGUE_OK && doc.rec.cas != put->if_cas) return changed(put->rec.key, call);
     return st == SEGUE_OK ? insert_over_fallback(d, put, put->if_cas, ret_cas, call) : st;
 }
 
@@ -125,14 +125,16 @@ static segue_status put_if_cas(seg_dual *d, const segue_put *put, uint64_t *ret_
     }
     if (is_marked(put->if_cas)) {
         st = put_by_old_token(d, put, ret_cas, call);
-        return st == SEGUE_EXISTS ? changed(put->rec.key, call) : st;
+        return st == SEGUE_EXISTS || st == SEGUE_NOT_FOUND ? changed(put->rec.key, call) : st;
     }
     st = put_primary(d, put, ret_cas, call);
     if (st != SEGUE_NOT_FOUND || !d->keeps_cas || put->source == SEGUE_FROM_PRIMARY) return st;
     /* No record in the primary at all, so the CAS can be the fallback's, which a move does not change. */
-    st = put_by_old_token(d, put, ret_cas, call);
-    /* The sweep may just have brought it. */
-    return st == SEGUE_EXISTS || st == SEGUE_CAS_MISMATCH ? put_primary(d, put, ret_cas, call) : st;
+    segue_status by_token = put_by_old_token(d, put, ret_cas, call);
+    if (by_token != SEGUE_EXISTS && by_token != SEGUE_CAS_MISMATCH && by_token != SEGUE_NOT_FOUND) return by_token;
+    /* The sweep may just have brought it. If it has not: there is a record with another CAS, or none. */
+    st = put_primary(d, put, ret_cas, call);
+    return st == SEGUE_NOT_FOUND && by_token == SEGUE_CAS_MISMATCH ? changed(put->rec.key, call) : st;
 }
 
 static segue_status put_if_absent(seg_dual *d, const segue_put *put, uint64_t *ret_cas, segue_call *call)
