@@ -1,0 +1,271 @@
+/* Conformance: expiry, scenarios 41 to 53. The wall clock is moved, nobody waits. Segue decides about expiry when it reads:
+ * an expired document is the tombstone it will be, without a mutation, so its CAS and revision stay until somebody writes. */
+#include "conform.h"
+
+#include "base/base.h"
+
+enum { DAY = 24 * 3600, MONTH = 30 * DAY };
+
+static void near(cf *t, const char *key, uint64_t seconds, const char *file, int line)
+{
+    uint64_t expiry = cf_expiry(t, key), at = cf_now() + seconds;
+    if (expiry + 5 >= at && expiry <= at + 5) return;
+    print_error("the expiry of %s is %llu, not about %llu\n", key, (unsigned long long)expiry, (unsigned long long)at);
+    _fail(file, line);
+}
+#define NEAR(key, seconds) near(t, key, seconds, __FILE__, __LINE__)
+
+static void how_expiry_is_given(cf *t)
+{
+    IS(OK, do_set_expiring(t, "k", "1", segue_expiry_u32(60)));
+    NEAR("k", 60);
+    IS(OK, do_set_expiring(t, "k", "1", segue_expiry_u32(MONTH)));
+    NEAR("k", MONTH);
+    uint32_t in_a_year = (uint32_t)cf_now() + 365 * DAY;
+    IS(OK, do_set_expiring(t, "k", "1", segue_expiry_u32(in_a_year)));
+    EQ(in_a_year, cf_expiry(t, "k"));
+    IS(OK, do_set_expiring(t, "k", "1", segue_expiry_u32(0)));
+    EQ(0, cf_expiry(t, "k"));
+    IS(OK, do_set_expiring(t, "past", "1", segue_expiry_u32(MONTH + 1)));
+    GONE("past");
+}
+
+static void get_expiry_of_what_was_there(cf *t)
+{
+    uint32_t expiry = 0, at = (uint32_t)cf_now() + 5000;
+    fx_doc_expiring(t, "k", "1", segue_expiry_at(at), NULL);
+    IS(OK, segue_get_expiry(t->store, K("k"), NULL, &expiry, &t->err));
+    EQ(at, expiry);
+    fx_set(t, "never", "1");
+    IS(OK, segue_get_expiry(t->store, K("never"), NULL, &expiry, &t->err));
+    EQ(0, expiry);
+}
+
+static void born_expired(cf *t)
+{
+    fx_set(t, "sibling", "1");
+    IS(OK, segue_add_raw(t->store, K("k"), K("1"), segue_expiry_at((uint32_t)cf_now() - 10), NULL, &t->cas, &t->err));
+    NE(0, t->cas);
+    GONE("k");
+    TOMBSTONE("k");
+    BODY_IS("sibling", "1");
+    IS(OK, do_add(t, "k", "2"));
+    BODY_IS("k", "2");
+}
+
+static void expired_is_a_tombstone(cf *t)
+{
+    SEG_AUTO(segue_buf) keys = {0};
+    fx_doc_expiring(t, "k", "{\"a\":1}", segue_expiry_in(100), X("_a=1", "u=2"));
+    cf_advance(99);
+    BODY_IS("k", "{\"a\":1}");
+    cf_advance(1);
+    GONE("k");
+    CHECK(!do_exists(t, "k"));
+    TOMBSTONE("k");
+    CHECK(!t->doc.rec.is_json);
+    EQ(1, t->doc.rec.revision);
+    XATTR_IS("k", "_a", "1");
+    XATTR_IS("k", "u", NULL);
+    assert_string_equal(do_scan(t, NULL, &keys), "");
+    segue_range all = {.options = SEGUE_SCAN_TOMBSTONES};
+    assert_string_equal(do_scan(t, &all, &keys), "k");
+    uint32_t expiry = 7;
+    IS(OK, segue_get_expiry(t->store, K("k"), NULL, &expiry, &t->err));
+    EQ(0, expiry);
+}
+
+static void expired_to_every_verb(cf *t)
+{
+    uint64_t cas = fx_doc_expiring(t, "k", "5", segue_expiry_in(100), X("_a=1", "u=2"));
+    cf_advance(200);
+    IS(NOT_FOUND, do_touch(t, "k", segue_expiry_in(100)));
+    IS(NOT_FOUND, do_delete(t, "k"));
+    IS(NOT_FOUND, do_remove(t, "k", cas));
+    IS(NOT_FOUND, do_append(t, "k", "x"));
+    IS(NOT_FOUND, do_incr(t, "k", 1));
+    IS(NOT_FOUND, do_write_cas(t, "k", cas, "1", 0));
+    IS(XATTR_NOT_FOUND, do_xattrs_get(t, "k", X("u")));
+    IS(OK, do_xattrs_get(t, "k", X("_a")));
+    IS(OK, do_xattrs_set(t, "k", X("_b=2")));
+    TOMBSTONE("k");
+    EQ(2, t->doc.rec.revision);
+    XATTR_IS("k", "_a", "1");
+    XATTR_IS("k", "u", NULL);
+    IS(OK, do_add(t, "k", "6"));
+    BODY_IS("k", "6");
+    EQ(3, t->doc.rec.revision);
+    EQ(0, t->doc.rec.expiry);
+    EQ(0, t->doc.rec.n_xattrs);
+}
+
+static void each_at_its_own_time(cf *t)
+{
+    fx_doc_expiring(t, "early", "1", segue_expiry_in(100), NULL);
+    fx_doc_expiring(t, "late", "1", segue_expiry_in(200), NULL);
+    fx_set(t, "never", "1");
+    cf_advance(150);
+    GONE("early");
+    BODY_IS("late", "1");
+    cf_advance(100);
+    GONE("late");
+    BODY_IS("never", "1");
+    uint64_t purged = 0;
+    IS(OK, do_purge(t, &purged));
+    EQ(2, purged);
+    NOTHING("early");
+    BODY_IS("never", "1");
+}
+
+static void touched_to_expire(cf *t)
+{
+    fx_doc(t, "k", "1", X("_a=1"));
+    IS(OK, do_touch(t, "k", segue_expiry_in(2)));
+    BODY_IS("k", "1");
+    cf_advance(3);
+    GONE("k");
+    XATTR_IS("k", "_a", "1");
+}
+
+static void touch_with_the_same_expiry(cf *t)
+{
+    uint32_t at = (uint32_t)cf_now() + 1000;
+    fx_set(t, "never", "1");
+    fx_doc_expiring(t, "k", "1", segue_expiry_at(at), NULL);
+    cf_state never = cf_state_of(t, "never"), k = cf_state_of(t, "k");
+    IS(OK, do_touch(t, "never", segue_expiry_none()));
+    EQ(never.cas, t->cas);
+    IS(OK, do_touch(t, "k", segue_expiry_at(at)));
+    EQ(k.cas, t->cas);
+    IS(OK, segue_get_and_touch(t->store, K("k"), segue_expiry_at(at), NULL, &t->doc, &t->err));
+    EQ(k.cas, t->doc.rec.cas);
+    CHECK(segue_slice_equal(t->doc.rec.body, K("1")));
+    UNCHANGED("never", never);
+    UNCHANGED("k", k);
+}
+
+static void touch_changes_cas_and_revision(cf *t)
+{
+    uint64_t cas = fx_doc(t, "k", "1", X("_a=1", "u=2"));
+    IS(OK, do_touch(t, "k", segue_expiry_in(60)));
+    NE(cas, t->cas);
+    EQ(2, cf_revision(t, "k"));
+    NEAR("k", 60);
+    cas = t->cas;
+    IS(OK, segue_get_and_touch(t->store, K("k"), segue_expiry_in(120), NULL, &t->doc, &t->err));
+    NE(cas, t->doc.rec.cas);
+    EQ(3, t->doc.rec.revision);
+    CHECK(segue_slice_equal(t->doc.rec.body, K("1")));
+    EQ(2, t->doc.rec.n_xattrs);
+    NEAR("k", 120);
+    IS(OK, do_touch(t, "k", segue_expiry_none()));
+    EQ(4, cf_revision(t, "k"));
+    EQ(0, cf_expiry(t, "k"));
+    EQ(t->cas, cf_cas(t, "k"));
+    XATTR_IS("k", "u", "2");
+}
+
+static void set_and_its_expiry(cf *t)
+{
+    fx_doc_expiring(t, "k", "1", segue_expiry_in(DAY), NULL);
+    uint32_t old = cf_expiry(t, "k");
+    IS(OK, do_set_expiring(t, "k", "2", segue_expiry_keep()));
+    EQ(old, cf_expiry(t, "k"));
+    IS(OK, do_set(t, "k", "3"));
+    EQ(0, cf_expiry(t, "k"));
+    segue_expiry in = segue_expiry_in(500);
+    in.keep_if_live = true;
+    IS(OK, do_set_expiring(t, "new", "1", in));
+    NEAR("new", 500);
+    IS(OK, do_set_expiring(t, "k", "4", segue_expiry_in(50)));
+    NEAR("k", 50);
+}
+
+static void expiry_of_a_tombstone(cf *t)
+{
+    uint32_t expiry = 7;
+    fx_tombstone(t, "k", NULL);
+    IS(OK, segue_get_expiry(t->store, K("k"), NULL, &expiry, &t->err));
+    EQ(0, expiry);
+    fx_doc_expiring(t, "live", "1", segue_expiry_in(DAY), NULL);
+    IS(OK, do_delete(t, "live"));
+    IS(OK, segue_get_expiry(t->store, K("live"), NULL, &expiry, &t->err));
+    EQ(0, expiry);
+}
+
+static void xattr_writes_and_expiry(cf *t)
+{
+    fx_doc_expiring(t, "k", "1", segue_expiry_in(DAY), X("_a=1"));
+    uint32_t old = cf_expiry(t, "k");
+    IS(OK, do_xattrs_set(t, "k", X("_b=1")));
+    EQ(old, cf_expiry(t, "k"));
+    IS(OK, do_xattrs_remove(t, "k", t->cas, X("_b")));
+    EQ(old, cf_expiry(t, "k"));
+    IS(OK, do_xattrs_update(t, "k", t->cas, X("_b=2"), segue_expiry_keep()));
+    EQ(old, cf_expiry(t, "k"));
+    IS(OK, do_append(t, "k", "1"));
+    EQ(old, cf_expiry(t, "k"));
+    IS(OK, do_xattrs_update(t, "k", cf_cas(t, "k"), X("_b=3"), segue_expiry_none()));
+    EQ(0, cf_expiry(t, "k"));
+}
+
+static void expires_in_the_system_collection(cf *t)
+{
+    cf_open_other(t, "_system._mobile");
+    IS(OK, segue_set(t->other, K("k"), K("1"), segue_expiry_in(10), NULL, NULL, &t->err));
+    IS(OK, segue_get(t->other, K("k"), NULL, &t->doc, &t->err));
+    cf_advance(11);
+    IS(NOT_FOUND, segue_get(t->other, K("k"), NULL, &t->doc, &t->err));
+    uint64_t purged = 0;
+    IS(OK, segue_purge_tombstones(t->other, &purged, &t->err));
+    EQ(1, purged);
+}
+
+static void extended_in_time(cf *t)
+{
+    fx_doc_expiring(t, "k", "1", segue_expiry_in(100), NULL);
+    cf_advance(99);
+    IS(OK, do_touch(t, "k", segue_expiry_in(1000)));
+    cf_advance(2);
+    BODY_IS("k", "1");
+}
+
+static void overdue_after_reopening(cf *t)
+{
+    fx_doc_expiring(t, "k", "1", segue_expiry_in(100), X("_a=1"));
+    fx_set(t, "never", "1");
+    cf_advance(200);
+    cf_reopen(t);
+    GONE("k");
+    XATTR_IS("k", "_a", "1");
+    BODY_IS("never", "1");
+}
+
+static void no_expiry_past_2106(cf *t)
+{
+    IS(INVALID_ARGUMENT, do_set_expiring(t, "k", "1", segue_expiry_in(UINT32_MAX)));
+    IS(INVALID_ARGUMENT, do_set_expiring(t, "k", "1", segue_expiry_at(0)));
+    NOTHING("k");
+    IS(OK, do_set_expiring(t, "k", "1", segue_expiry_at(UINT32_MAX)));
+    EQ(UINT32_MAX, cf_expiry(t, "k"));
+}
+
+const cf_case cf_expiry_cases[] = {
+    {"S41", "an expiry up to 30 days is relative, above absolute", 0, how_expiry_is_given, NULL},
+    {"S41b", "the expiry of a document from before is read as it is", 0, get_expiry_of_what_was_there, NULL},
+    {"S41c", "an expiry that does not fit is refused", 0, no_expiry_past_2106, NULL},
+    {"S42", "a document with an expiry in the past is born expired", 0, born_expired, NULL},
+    {"S43", "an expired document reads as a tombstone with its system xattrs", 0, expired_is_a_tombstone, NULL},
+    {"B4", "when its expiry has passed, a record is a tombstone to every verb", 0, expired_to_every_verb, NULL},
+    {"S44", "each expires at its own time and is purged", 0, each_at_its_own_time, NULL},
+    {"S45", "touch makes a document expire", 0, touched_to_expire, NULL},
+    {"S46", "touch with the same expiry is no mutation", 0, touch_with_the_same_expiry, NULL},
+    {"S47", "touch changes CAS and revision each time", 0, touch_changes_cas_and_revision, NULL},
+    {"S48", "set keeps the expiry only when told to", 0, set_and_its_expiry, NULL},
+    {"S49", "the expiry of a tombstone is 0 and no error", 0, expiry_of_a_tombstone, NULL},
+    {"S50", "xattr writes keep the expiry unless they name one", 0, xattr_writes_and_expiry, NULL},
+    {"S51", "documents expire in _system._mobile too", 0, expires_in_the_system_collection, NULL},
+    {"S52", "a document whose expiry was extended in time survives", 0, extended_in_time, NULL},
+    {"S53", "an overdue document is expired after reopening", NEEDS_REOPEN, overdue_after_reopening, NULL},
+    {NULL, NULL, 0, NULL, NULL},
+};

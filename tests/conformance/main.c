@@ -1,0 +1,265 @@
+/* The conformance suite: one cmocka test for each case on each target.
+ *
+ *   conformance [--group NAME] [--target NAME] [--case ID]      run them (all without arguments)
+ *   conformance --list                                          the groups, one a line
+ *   conformance --write-table FILE                              generate docs/conformance.md
+ *   conformance --check-table FILE                              fail if it is not current
+ */
+#include "conform.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/base.h"
+
+const cf_case *const cf_tables[] = {cf_backend_cases,   cf_body_cases,         cf_update_cases,
+                                    cf_expiry_cases,    cf_xattr_cases,        cf_tombstone_cases,
+                                    cf_write_update_cases, cf_scan_cases,      NULL};
+
+/* ---- one test ---- */
+
+typedef struct job {
+    const cf_target *target;
+    const cf_case *c;
+    char name[160];
+    unsigned n;
+    cf state;
+    const char *skipped; /* why */
+    bool passed;
+} job;
+
+static void run_job(void **state)
+{
+    job *j = *state;
+    cf *t = &j->state;
+    if (j->skipped) {
+        print_message("%s: skipped: %s\n", j->name, j->skipped);
+        skip();
+    }
+    t->target = j->target;
+    t->n = j->n;
+    cf_open(t);
+    j->c->run(t);
+    j->passed = true;
+}
+
+static int close_job(void **state)
+{
+    job *j = *state;
+    cf_close(&j->state);
+    return 0;
+}
+
+static unsigned caps_of(const cf_target *target)
+{
+    cf t = {.target = target, .n = 0};
+    cf_open(&t);
+    unsigned caps = segue_store_caps(t.store);
+    cf_close(&t);
+    return caps;
+}
+
+/* ---- a target's tests, as one group ---- */
+
+typedef struct selection {
+    const char *group, *target, *id;
+} selection;
+
+static void *must(void *memory)
+{
+    if (memory) return memory;
+    (void)fprintf(stderr, "conformance: out of memory\n"); /* nothing else to do about it */
+    exit(1);
+}
+
+static size_t count_cases(const cf_case *const *tables)
+{
+    size_t n = 0;
+    for (; *tables; tables++)
+        for (const cf_case *c = *tables; c->id; c++) n++;
+    return n;
+}
+
+/* Every case is run or says why not; the reasons of a target are counted. */
+static void print_summary(const char *name, const job *jobs, size_t n)
+{
+    size_t passed = 0, skipped = 0;
+    for (size_t i = 0; i < n; i++) {
+        passed += jobs[i].passed;
+        skipped += jobs[i].skipped != NULL;
+    }
+    print_message("conformance: %s: %zu passed, %zu skipped, %zu failed\n", name, passed, skipped, n - passed - skipped);
+    for (size_t i = 0; i < n; i++) {
+        size_t same = 0;
+        bool first = jobs[i].skipped != NULL;
+        for (size_t k = 0; k < n && first; k++) {
+            if (!jobs[k].skipped || strcmp(jobs[k].skipped, jobs[i].skipped) != 0) continue;
+            if (k < i) first = false;
+            same++;
+        }
+        if (first) print_message("conformance: %s:   %zu skipped: %s\n", name, same, jobs[i].skipped);
+    }
+}
+
+static int run_target(const char *name, const cf_target *target, unsigned caps, const cf_case *const *tables,
+                     const char *id)
+{
+    static unsigned n_jobs;
+    size_t n = 0, most = count_cases(tables);
+    job *jobs = must(seg_alloc_zero(most * sizeof *jobs));
+    struct CMUnitTest *tests = must(seg_alloc_zero(most * sizeof *tests));
+    for (; *tables; tables++)
+        for (const cf_case *c = *tables; c->id; c++) {
+            if (id && strcmp(id, c->id) != 0) continue;
+            job *j = &jobs[n];
+            j->target = target;
+            j->c = c;
+            j->n = ++n_jobs;
+            j->skipped = target ? cf_why_not(target, caps, c) : c->later;
+            (void)snprintf(j->name, sizeof j->name, "%s: %s %s", name, c->id, c->name); /* cut is fine: a label */
+            tests[n++] = (struct CMUnitTest){j->name, run_job, NULL, close_job, j};
+        }
+    int failed = n ? _cmocka_run_group_tests(name, tests, n, NULL, NULL) : 0;
+    print_summary(name, jobs, n);
+    seg_free(tests);
+    seg_free(jobs);
+    return failed;
+}
+
+static int run_selected(const selection *s)
+{
+    int failed = 0;
+    size_t chosen = 0;
+    for (size_t i = 0; i < cf_n_targets; i++) {
+        const cf_target *t = &cf_targets[i];
+        if ((s->group && strcmp(s->group, t->group) != 0) || (s->target && strcmp(s->target, t->name) != 0)) continue;
+        failed += run_target(t->name, t, caps_of(t), cf_tables, s->id);
+        chosen++;
+    }
+    if (!s->target && (!s->group || strcmp(s->group, "later") == 0)) {
+        static const cf_case *const later[] = {cf_later_cases, NULL};
+        failed += run_target("later releases", NULL, 0, later, s->id);
+        chosen++;
+    }
+    if (chosen) return failed;
+    (void)fprintf(stderr, "conformance: there is no such group or target\n");
+    return 2;
+}
+
+/* ---- the table in docs ---- */
+
+static void add(segue_buf *out, const char *text)
+{
+    if (segue_buf_append(out, text, strlen(text)) != SEGUE_OK) (void)must(NULL);
+}
+
+static void add_counts(segue_buf *out, const cf_target *target)
+{
+    char line[512];
+    unsigned caps = caps_of(target), run = 0, skipped = 0;
+    const char *why[8];
+    size_t n_why = 0;
+    for (const cf_case *const *table = cf_tables; *table; table++)
+        for (const cf_case *c = *table; c->id; c++) {
+            const char *not = cf_why_not(target, caps, c);
+            run += !not;
+            skipped += not != NULL;
+            size_t i = 0;
+            while (not && i < n_why && strcmp(why[i], not) != 0) i++;
+            if (not && i == n_why && n_why < 8) why[n_why++] = not;
+        }
+    (void)snprintf(line, sizeof line, "| %s | %u | %u |", target->name, run, skipped); /* fits */
+    add(out, line);
+    for (size_t i = 0; i < n_why; i++) {
+        add(out, i ? "; " : " ");
+        add(out, why[i]);
+    }
+    add(out, n_why ? " |\n" : " none |\n");
+}
+
+void cf_write_table(segue_buf *out)
+{
+    char line[512];
+    add(out, "# Conformance\n\nGenerated by `conformance --write-table`; `make test` checks that it is current.\n\n"
+             "Every case below is run against every target, each as a test of its own. A dual store is run three times: with "
+             "the documents of\nthe case put through the dual store, into the fallback only, and into the primary over a stale "
+             "document in the fallback.\nB1 to B9 are the obligations of `backends.md`, S1 to S120 the scenarios of the "
+             "DataStore interface.\n\n## Targets\n\n| target | cases run | skipped | because |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < cf_n_targets; i++) add_counts(out, &cf_targets[i]);
+    add(out, "\n## Cases\n\n| case | what must hold |\n|---|---|\n");
+    for (const cf_case *const *table = cf_tables; *table; table++)
+        for (const cf_case *c = *table; c->id; c++) {
+            (void)snprintf(line, sizeof line, "| %s | %s |\n", c->id, c->name); /* fits */
+            add(out, line);
+        }
+    add(out, "\n## Not run in this release\n\n| scenario | about | why |\n|---|---|---|\n");
+    for (const cf_case *c = cf_later_cases; c->id; c++) {
+        (void)snprintf(line, sizeof line, "| %s | %s | %s |\n", c->id, c->name, c->later); /* fits */
+        add(out, line);
+    }
+}
+
+static const char *table_file;
+
+static void table_is_current(void **state)
+{
+    (void)state;
+    SEG_AUTO(segue_buf) want = {0}, have = {0};
+    char chunk[4096];
+    size_t n;
+    cf_write_table(&want);
+    FILE *file = fopen(table_file, "rb");
+    if (!file) fail_msg("%s cannot be read", table_file);
+    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0) assert_int_equal(segue_buf_append(&have, chunk, n), SEGUE_OK);
+    (void)fclose(file); /* it was only read */
+    if (!segue_slice_equal(segue_buf_slice(&want), segue_buf_slice(&have)))
+        fail_msg("%s is not current: run conformance --write-table %s", table_file, table_file);
+}
+
+static int write_table(void)
+{
+    SEG_AUTO(segue_buf) text = {0};
+    cf_write_table(&text);
+    FILE *file = fopen(table_file, "wb");
+    if (!file || fwrite(text.data, 1, text.size, file) != text.size || fclose(file) != 0) {
+        perror(table_file);
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- */
+
+static void no_log(void *ctx, segue_log_level level, const char *line) { (void)ctx, (void)level, (void)line; }
+
+static int usage(void)
+{
+    (void)fprintf(stderr, "usage: conformance [--group NAME] [--target NAME] [--case ID] | --list |\n"
+                          "       --write-table FILE | --check-table FILE\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    selection s = {0};
+    bool check = false, list = false;
+    for (int i = 1; i < argc; i++) {
+        const char **value = strcmp(argv[i], "--group") == 0    ? &s.group
+                             : strcmp(argv[i], "--target") == 0 ? &s.target
+                             : strcmp(argv[i], "--case") == 0   ? &s.id
+                             : strstr(argv[i], "-table")        ? &table_file
+                                                                : NULL;
+        if (strcmp(argv[i], "--list") == 0) list = true;
+        else if (!value || i + 1 == argc) return usage();
+        if (strcmp(argv[i], "--check-table") == 0) check = true;
+        if (value) *value = argv[++i];
+    }
+    for (size_t i = 0; list && i < cf_n_targets; i++)
+        if (i == 0 || strcmp(cf_targets[i].group, cf_targets[i - 1].group) != 0) (void)puts(cf_targets[i].group);
+    if (list) return 0;
+    segue_set_log(no_log, NULL, SEGUE_LOG_DEBUG); /* so that trace has somebody to speak to */
+    const struct CMUnitTest current[] = {cmocka_unit_test(table_is_current)};
+    int failed = !table_file ? run_selected(&s) : check ? cmocka_run_group_tests(current, NULL, NULL) : write_table();
+    cf_remove_folder();
+    return failed > 125 ? 125 : failed;
+}

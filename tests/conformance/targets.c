@@ -1,0 +1,60 @@
+/* The conformance suite's targets. */
+#include "conform.h"
+
+static const cf_side mem = {KIND_MEM, ""}, mem_no_mutate = {KIND_MEM, "&caps=-mutate"},
+                     mem_no_move = {KIND_MEM, "&caps=-move"}, mem_no_batch = {KIND_MEM, "&caps=-write_many"},
+                     mem_no_cas = {KIND_MEM, "&caps=-keep_cas"}, mem_no_flags = {KIND_MEM, "&caps=-flags"},
+                     mem_no_id = {KIND_MEM, "&caps=-write_id"}, mem_loop_no_id = {KIND_MEM, "&caps=-mutate,-write_id"},
+                     mem_poor = {KIND_MEM, "&caps=-mutate,-keep_cas,-write_id"},
+                     mem_bare = {KIND_MEM, "&caps=-mutate,-move,-write_many,-keep_cas,-flags,-write_id"},
+                     sqlite __attribute__((unused)) = {KIND_SQLITE, ""},
+                     rosmar __attribute__((unused)) = {KIND_ROSMAR, ""};
+
+#define SINGLE(name, group, filter, side) {name, group, filter, side, false, NULL, false, SEGUE_PHASE_FORWARD, IN_STORE}
+
+/* A pair from its three starting places. */
+#define DUAL_IN(name, group, main, fallback, one_file, phase, place)                                                   \
+    {name, group, "", main, true, fallback, one_file, SEGUE_PHASE_##phase, place}
+#define DUAL(name, group, main, fallback, one_file)                                                                    \
+    DUAL_IN("dual of " name ", written through it", group, main, fallback, one_file, FORWARD, IN_STORE),               \
+        DUAL_IN("dual of " name ", from the fallback", group, main, fallback, one_file, FORWARD, IN_FALLBACK),         \
+        DUAL_IN("dual of " name ", over a stale fallback", group, main, fallback, one_file, FORWARD, SHADOWED)
+
+const cf_target cf_targets[] = {
+    SINGLE("mem", "mem", "", &mem),
+    SINGLE("mem without mutate", "mem", "", &mem_no_mutate),
+    SINGLE("mem without move", "mem", "", &mem_no_move),
+    SINGLE("mem without write_many", "mem", "", &mem_no_batch),
+    SINGLE("mem without keep_cas", "mem", "", &mem_no_cas),
+    SINGLE("mem without flags", "mem", "", &mem_no_flags),
+    SINGLE("mem without write_id", "mem", "", &mem_no_id),
+    SINGLE("mem without mutate and write_id", "mem", "", &mem_loop_no_id),
+    SINGLE("mem without any capability", "mem", "", &mem_bare),
+    SINGLE("stats over mem", "filters", "stats+", &mem),
+    SINGLE("trace over mem", "filters", "trace+", &mem),
+    SINGLE("trace over stats over mem without mutate", "filters", "trace+stats+", &mem_no_mutate),
+    SINGLE("fault without plan over mem", "filters", "fault", &mem),
+    DUAL("mem and mem", "dual-mem", &mem, &mem, false),
+    DUAL("mem collections", "dual-mem", &mem, &mem, true),
+    DUAL("mem without mutate and mem", "dual-mem", &mem_no_mutate, &mem, false),
+    DUAL("mem without keep_cas and mem", "dual-mem", &mem_no_cas, &mem, false),
+    DUAL("mem without mutate, keep_cas, write_id and mem", "dual-mem", &mem_poor, &mem, false),
+    DUAL("mem and mem without any capability", "dual-mem", &mem, &mem_bare, false),
+    DUAL_IN("dual of mem and mem in legacy", "dual-mem", &mem, &mem, false, LEGACY, IN_STORE),
+    DUAL_IN("dual of mem and mem in legacy, from the fallback", "dual-mem", &mem, &mem, false, LEGACY, IN_FALLBACK),
+    DUAL_IN("dual of mem without keep_cas and mem in legacy", "dual-mem", &mem_no_cas, &mem, false, LEGACY,
+            IN_FALLBACK),
+    DUAL_IN("dual of mem and mem when sealed", "dual-mem", &mem, &mem, false, SEALED, SHADOWED),
+#ifdef SEG_WITH_SQLITE
+    SINGLE("sqlite", "sqlite", "", &sqlite),
+    SINGLE("stats over sqlite", "sqlite", "stats+", &sqlite),
+    DUAL("sqlite and sqlite in one file", "dual-sqlite-one", &sqlite, &sqlite, true),
+    DUAL("sqlite and sqlite in two files", "dual-sqlite-two", &sqlite, &sqlite, false),
+#endif
+#ifdef SEG_WITH_ROSMAR
+    SINGLE("rosmar", "rosmar", "", &rosmar),
+    DUAL("rosmar and rosmar in one bucket", "dual-rosmar", &rosmar, &rosmar, true),
+    DUAL("sqlite and rosmar", "dual-sqlite-rosmar", &sqlite, &rosmar, false),
+#endif
+};
+const size_t cf_n_targets = sizeof cf_targets / sizeof cf_targets[0];
