@@ -59,6 +59,7 @@ static segue_status emit(merge *m, const segue_bounds *bounds, segue_slice end, 
         int c = !fr ? 1 : !pr ? -1 : segue_slice_compare(fr->key, pr->key);
         bool hides = c != 0 || !pr->is_tombstone || SEG_RULE(SCAN_TOMBSTONE_HIDES);
         const segue_record *rec = c < 0 || !hides ? fr : pr;
+        seg_assert(rec);
         if (end.data && segue_slice_compare(rec->key, end) > 0) return SEGUE_OK;
         f += c <= 0;
         p += c >= 0;

@@ -25,7 +25,7 @@ typedef struct rmw {
     segue_call *call;
 } rmw;
 
-enum { UNKNOWN_TRIES = 5 };
+enum { UNKNOWN_TRIES = 5, BACKOFF_FIRST_NS = 20000, BACKOFF_MOST_NS = 10000000 };
 
 static void show_result(rmw *op, const segue_record *rec)
 {
@@ -218,7 +218,7 @@ static segue_status put_blind(rmw *op)
 static segue_status loop(rmw *op)
 {
     seg_backoff backoff;
-    seg_backoff_init(&backoff, 20 * 1000, 10 * 1000 * 1000);
+    seg_backoff_init(&backoff, BACKOFF_FIRST_NS, BACKOFF_MOST_NS);
     for (;;) {
         segue_status st = seg_call_in_time(op->call);
         if (st != SEGUE_OK) return st;
