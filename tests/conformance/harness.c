@@ -1,10 +1,13 @@
 /* The conformance suite's harness: opens targets, moves the clock, compares. One thread, but for what a case starts. */
 #include "conform.h"
 
+#include "support/bucket.h"
+
 #include <ftw.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/env.h"
@@ -60,9 +63,17 @@ void cf_remove_folder(void)
 
 /* ---- opening ---- */
 
+/* A bucket is not made by opening it: begin with a copy of one, in collections that it does not have. */
+static void make_bucket(const char *directory)
+{
+    struct stat there;
+    if (stat(directory, &there) != 0) test_copy_bucket("sg-bucket", directory);
+}
+
 static void side_url(const cf *t, const cf_side *side, bool is_fallback, const char *collection, char *out, size_t size)
 {
     const char *place = is_fallback && !t->target->one_file ? "fallback" : "primary";
+    char directory[400];
     int n = 0;
     switch (side->kind) {
     case KIND_MEM:
@@ -72,7 +83,9 @@ static void side_url(const cf *t, const cf_side *side, bool is_fallback, const c
         n = snprintf(out, size, "sqlite:%s/%s-%s.db?collection=%s", cf_folder(), t->target->group, place, collection);
         break;
     case KIND_ROSMAR:
-        n = snprintf(out, size, "rosmar:%s/%s-%s?collection=%s", cf_folder(), t->target->group, place, collection);
+        (void)snprintf(directory, sizeof directory, "%s/%s-%s", cf_folder(), t->target->group, place); /* short names */
+        make_bucket(directory);
+        n = snprintf(out, size, "rosmar:%s?collection=%s", directory, collection);
         break;
     }
     assert_in_range(n, 1, size - 1);

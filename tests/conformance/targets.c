@@ -8,7 +8,7 @@ static const cf_side mem = {KIND_MEM, ""}, mem_no_mutate = {KIND_MEM, "&caps=-mu
                      mem_poor = {KIND_MEM, "&caps=-mutate,-keep_cas,-write_id"},
                      mem_bare = {KIND_MEM, "&caps=-mutate,-move,-write_many,-keep_cas,-flags,-write_id"},
                      sqlite __attribute__((unused)) = {KIND_SQLITE, ""},
-                     rosmar __attribute__((unused)) = {KIND_ROSMAR, ""};
+                     rosmar = {KIND_ROSMAR, ""};
 
 #define SINGLE(name, group, filter, side) {name, group, filter, side, false, NULL, false, SEGUE_PHASE_FORWARD, IN_STORE}
 
@@ -51,9 +51,9 @@ const cf_target cf_targets[] = {
     DUAL("sqlite and sqlite in one file", "dual-sqlite-one", &sqlite, &sqlite, true),
     DUAL("sqlite and sqlite in two files", "dual-sqlite-two", &sqlite, &sqlite, false),
 #endif
-#ifdef SEG_WITH_ROSMAR
     SINGLE("rosmar", "rosmar", "", &rosmar),
     DUAL("rosmar and rosmar in one bucket", "dual-rosmar", &rosmar, &rosmar, true),
+#ifdef SEG_WITH_SQLITE
     DUAL("sqlite and rosmar", "dual-sqlite-rosmar", &sqlite, &rosmar, false),
 #endif
 };
