@@ -37,8 +37,8 @@ static const char *const texts[SEG_ROSMAR_N_SQL] = {
         "WHERE collection=?1 AND key=?2",
     [SEG_ROSMAR_NOTE_BUCKET] = "UPDATE bucket SET lastCas=max(lastCas, ?1)",
     [SEG_ROSMAR_NOTE_COLLECTION] = "UPDATE collections SET lastCas=max(ifnull(lastCas, 0), ?1) WHERE id=?2",
-    [SEG_ROSMAR_NOTE_VIEWS] = "UPDATE views SET lastCas=?1-1 WHERE lastCas>=?1 AND designDoc IN "
-                              "(SELECT id FROM designDocs WHERE collection=?2)",
+    [SEG_ROSMAR_NOTE_VIEWS] = ("UPDATE views SET lastCas=?1-1 WHERE lastCas>=?1 AND designDoc IN "
+                               "(SELECT id FROM designDocs WHERE collection=?2)"),
 };
 
 /* ---- errors ---- */
