@@ -1,0 +1,25 @@
+# Thin doors to CMake and the scripts in tools/. `make help` lists them.
+.PHONY: all demo test bench interop install tidy format fuzz-smoke clean help
+
+all:        ## Build the release (the default)
+	@tools/setup build && cmake --preset release --log-level=WARNING && cmake --build --preset release
+demo:       ## A real Sync Gateway bucket moves under clients, and is verified
+	@$(MAKE) --no-print-directory all && tools/demo
+test:       ## Everything, in four builds; the last line counts
+	@tools/setup test && tools/run-tests
+bench: all  ## Ratios against raw SQLite and the like, as a table
+	@cmake --build --preset release --target segue-bench && build/release/segue-bench
+interop: all ## Open with the original's Go module what Segue wrote, and the other way round
+	@ctest --test-dir build/release -L interop -V
+install: all ## Install into /usr/local, or PREFIX=/elsewhere
+	@cmake --install build/release $(if $(PREFIX),--prefix $(PREFIX)) && if [ "$$(id -u)" = 0 ]; then ldconfig; fi
+tidy:       ## clang-tidy over all sources
+	@tools/setup test && tools/tidy
+format:     ## clang-format over all sources
+	@tools/setup test && tools/format
+fuzz-smoke: ## Half a minute of fuzzing
+	@tools/setup test && tools/fuzz-smoke 30
+clean:      ## Remove everything that was built
+	@rm -rf build
+help:       ## This list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
