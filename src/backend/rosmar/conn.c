@@ -11,9 +11,9 @@
 
 enum { SCHEMA_VERSION = 1, BUSY_MS = 10000 };
 
-#define ROW "value, xattrs, cas, revSeqNo, exp, isJSON"
+#define ROW "iif(tombstone, NULL, value), xattrs, cas, revSeqNo, exp, isJSON"
 #define ROW_KEY ", key FROM documents WHERE collection=?1 AND key"
-#define ROW_NO_BODY "typeof(value), NULL, cas, revSeqNo, exp, isJSON"
+#define ROW_NO_BODY "iif(tombstone, 'null', typeof(value)), NULL, cas, revSeqNo, exp, isJSON"
 
 static const char *const texts[SEG_ROSMAR_N_SQL] = {
     [SEG_ROSMAR_GET] = "SELECT " ROW " FROM documents WHERE collection=?1 AND key=?2",

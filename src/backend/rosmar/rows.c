@@ -1,5 +1,7 @@
-/* L4: rows of the table `documents` as records. A bucket calls a row a tombstone in two ways, by its column and by the
- * missing value; the value is the one that tells (the original left the column wrong at times), and both are written. */
+/* L4: rows of the table `documents` as records. A bucket calls a row a tombstone in two ways, by a mark and by the missing
+ * value, and the original has left rows where the two disagree: a value under the mark, where its mover put back what had
+ * been deleted, or neither. Either makes the row a tombstone here, as it does in the original's feed and scan; both are
+ * written; a move carries the row as it is. */
 #include "backend/rosmar/rows.h"
 
 #include "base/base.h"
@@ -50,7 +52,7 @@ segue_status seg_rosmar_row_read(seg_rosmar_conn *conn, sqlite3_stmt *stmt, segu
     rec->revision = (uint64_t)revision;
     rec->expiry = (uint32_t)expiry;
     rec->is_tombstone = rec->body.data == NULL;
-    rec->is_json = !rec->is_tombstone && sqlite3_column_int(stmt, 5) != 0;
+    rec->is_json = sqlite3_column_int(stmt, 5) != 0;
     return SEGUE_OK;
 }
 
@@ -127,7 +129,7 @@ segue_status seg_rosmar_row_write(seg_rosmar_conn *conn, const segue_record *rec
         sqlite3_bind_int64(put, 5, (int64_t)rec->cas) != SQLITE_OK ||
         sqlite3_bind_int64(put, 6, (int64_t)rec->revision) != SQLITE_OK ||
         sqlite3_bind_int64(put, 7, rec->expiry) != SQLITE_OK ||
-        sqlite3_bind_int(put, 8, rec->is_json && !rec->is_tombstone) != SQLITE_OK ||
+        sqlite3_bind_int(put, 8, rec->is_json) != SQLITE_OK ||
         sqlite3_bind_int(put, 9, rec->is_tombstone) != SQLITE_OK)
         return seg_rosmar_failed(conn, call);
     conn->changed = true;

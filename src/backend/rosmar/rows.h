@@ -37,7 +37,7 @@ segue_status seg_rosmar_raise_clock(seg_rosmar_bucket *bucket, seg_rosmar_conn *
 /* Store rec, CAS included, in place of what is there. UNSUPPORTED: what a bucket cannot hold. */
 segue_status seg_rosmar_row_write(seg_rosmar_conn *conn, const segue_record *rec, bool kept, seg_rosmar_notes *notes,
                                   segue_call *call);
-/* The row to notes->collection, as it is; there must be none. */
+/* The row, as it is, to notes->collection, where there must be none. */
 segue_status seg_rosmar_row_copy(seg_rosmar_conn *conn, int64_t from, const segue_record *rec, seg_rosmar_notes *notes,
                                  segue_call *call);
 segue_status seg_rosmar_row_erase(seg_rosmar_conn *conn, int64_t collection, segue_slice key, segue_call *call);
