@@ -7,100 +7,16 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <segue/ops.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/base.h"
 #include "store/call.h"
 #include "support/bucket.h"
-
-static char folder[64];
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/segue-rosmar-XXXXXX"); /* fits */
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* ---- helpers ---- */
-
-static void copy(const char *name)
-{
-    char directory[128];
-    (void)snprintf(directory, sizeof directory, "%s/%s", folder, name); /* fits */
-    test_copy_bucket(name, directory);
-}
-
-static segue_store *open_collection(const char *bucket, const char *collection, unsigned flags)
-{
-    char url[256];
-    segue_open_options options = {NULL, flags};
-    segue_error err = {0};
-    segue_store *store = NULL;
-    (void)snprintf(url, sizeof url, "rosmar:%s/%s?collection=%s", folder, bucket, collection); /* fits */
-    if (segue_open(url, &options, &store, &err) != SEGUE_OK) fail_msg("%s: %s", url, err.message);
-    return store;
-}
-
-static sqlite3 *open_sql(const char *bucket)
-{
-    char path[256];
-    sqlite3 *db = NULL;
-    (void)snprintf(path, sizeof path, "%s/%s/rosmar.sqlite3", folder, bucket); /* fits */
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) fail_msg("cannot open %s", path);
-    return db;
-}
-
-/* What a query yields first, as text; NULL is "NULL". */
-static const char *ask(const char *bucket, const char *sql)
-{
-    static char answer[4096];
-    sqlite3 *db = open_sql(bucket);
-    sqlite3_stmt *stmt = NULL;
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    int code = sqlite3_step(stmt);
-    if (code != SQLITE_ROW && code != SQLITE_DONE) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : "no row";
-    (void)snprintf(answer, sizeof answer, "%s", text ? text : "NULL"); /* compared with shorter ones */
-    sqlite3_finalize(stmt);
-    sqlite3_close(db);
-    return answer;
-}
-
-static uint64_t ask_number(const char *bucket, const char *sql) { return strtoull(ask(bucket, sql), NULL, 10); }
-
-#define assert_ok(call)                                                                                                \
-    do {                                                                                                               \
-        segue_error e_ = {0};                                                                                          \
-        segue_error *err = &e_;                                                                                        \
-        segue_status st_ = (call);                                                                                     \
-        if (st_ != SEGUE_OK) fail_msg("%s: %s: %s", #call, segue_status_name(st_), e_.message);                        \
-    } while (0)
-
-#define assert_status(call, expected)                                                                                  \
-    do {                                                                                                               \
-        segue_status st_ = (call);                                                                                     \
-        if (st_ != (expected)) fail_msg("%s: %s, expected %s", #call, segue_status_name(st_), #expected);              \
-    } while (0)
 
 static segue_slice str(const char *text) { return segue_str(text); }
 
@@ -158,20 +74,20 @@ static size_t compare_with_dump(const char *bucket, const char *collection)
 {
     char path[512];
     segue_range everything = {.options = SEGUE_SCAN_TOMBSTONES};
-    segue_store *store = open_collection(bucket, collection, SEGUE_OPEN_READ_ONLY);
+    segue_store *store = test_open_bucket(bucket, collection, SEGUE_OPEN_READ_ONLY);
     segue_scan *scan = NULL;
     const segue_record *rec = NULL;
     (void)snprintf(path, sizeof path, TEST_DATA_DIR "/expected/%s/%s.jsonl", bucket, collection); /* fits */
     FILE *dump = fopen(path, "rb");
     assert_non_null(dump);
-    assert_ok(segue_scan_open(store, &everything, &scan, err));
+    assert_ok(segue_scan_open(store, &everything, &scan, &test_err));
     char *line = NULL;
     size_t n = 0, capacity = 0;
     for (; getline(&line, &capacity, dump) > 0; n++) {
         json_error_t error;
         json_t *expected = json_loads(line, JSON_ALLOW_NUL, &error);
         if (!expected) fail_msg("%s:%zu: %s", path, n + 1, error.text);
-        assert_ok(segue_scan_next(scan, &rec, err));
+        assert_ok(segue_scan_next(scan, &rec, &test_err));
         assert_record(expected, rec);
         json_decref(expected);
     }
@@ -203,7 +119,7 @@ static void every_record_equals_the_dump_made_by_the_original(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof dumps / sizeof dumps[0]; i++) {
-        copy(dumps[i].bucket);
+        test_copy_here(dumps[i].bucket);
         assert_int_equal(compare_with_dump(dumps[i].bucket, dumps[i].collection), dumps[i].n);
     }
 }
@@ -212,11 +128,11 @@ static void reading_changes_no_byte_and_leaves_no_file(void **state)
 {
     char command[512];
     (void)state;
-    copy("sg-bucket");
+    test_copy_here("sg-bucket");
     (void)compare_with_dump("sg-bucket", "app.orders"); /* counted above */
     (void)snprintf(command, sizeof command,
                    "cmp " TEST_DATA_DIR "/sg-bucket/rosmar.sqlite3 %s/sg-bucket/rosmar.sqlite3 && "
-                   "test \"$(ls %s/sg-bucket)\" = rosmar.sqlite3", folder, folder); /* fits */
+                   "test \"$(ls %s/sg-bucket)\" = rosmar.sqlite3", test_folder, test_folder); /* fits */
     assert_int_equal(system(command), 0);
 }
 
@@ -229,10 +145,10 @@ static void put_all(segue_store *from, segue_store *to)
     segue_scan *scan = NULL;
     const segue_record *rec = NULL;
     segue_status st;
-    assert_ok(segue_scan_open(from, &everything, &scan, err));
+    assert_ok(segue_scan_open(from, &everything, &scan, &test_err));
     while ((st = segue_scan_next(scan, &rec, NULL)) == SEGUE_OK) {
         uint64_t cas = 0;
-        assert_ok(segue_put_record(to, rec, 0, NULL, &cas, err));
+        assert_ok(segue_put_record(to, rec, 0, NULL, &cas, &test_err));
         assert_int_equal(cas, rec->cas);
     }
     assert_status(st, SEGUE_END);
@@ -249,19 +165,19 @@ static const char *count_others(const char *name)
                    "AND a.xattrs IS b.xattrs AND a.isJSON IS b.isJSON AND a.value IS b.value AND a.tombstone IS "
                    "b.tombstone AND a.revSeqNo IS b.revSeqNo AND typeof(a.xattrs) IS typeof(b.xattrs) AND "
                    "typeof(a.value) IS typeof(b.value) AND typeof(a.key) IS typeof(b.key))", name); /* fits */
-    return ask("sg-bucket", sql);
+    return test_sql_ask("sg-bucket", sql);
 }
 
 static void a_record_written_again_is_the_same_row_byte_for_byte(void **state)
 {
     (void)state;
-    copy("sg-bucket");
-    segue_store *from = open_collection("sg-bucket", "_default._default", 0);
-    segue_store *to = open_collection("sg-bucket", "test.again", 0);
+    test_copy_here("sg-bucket");
+    segue_store *from = test_open_bucket("sg-bucket", "_default._default", 0);
+    segue_store *to = test_open_bucket("sg-bucket", "test.again", 0);
     put_all(from, to);
     segue_close(from);
     segue_close(to);
-    assert_string_equal(ask("sg-bucket", "SELECT count(*) FROM documents d JOIN collections c ON c.id=d.collection "
+    assert_string_equal(test_sql_ask("sg-bucket", "SELECT count(*) FROM documents d JOIN collections c ON c.id=d.collection "
                                          "WHERE c.scope='test' AND c.name='again'"), "1539");
     assert_string_equal(count_others("again"), "0");
 }
@@ -270,19 +186,19 @@ static void a_write_keeps_the_books_of_bucket_and_collection(void **state)
 {
     uint64_t cas = 0, before;
     (void)state;
-    copy("sg-bucket");
-    segue_store *s = open_collection("sg-bucket", "app.orders", 0);
-    before = ask_number("sg-bucket", "SELECT lastCas FROM bucket");
-    assert_ok(segue_set(s, str("k"), str("{\"a\":1}"), segue_expiry_at(4000000000u), NULL, &cas, err));
+    test_copy_here("sg-bucket");
+    segue_store *s = test_open_bucket("sg-bucket", "app.orders", 0);
+    before = test_sql_number("sg-bucket", "SELECT lastCas FROM bucket");
+    assert_ok(segue_set(s, str("k"), str("{\"a\":1}"), segue_expiry_at(4000000000u), NULL, &cas, &test_err));
     assert_true(cas > before);
-    assert_int_equal(ask_number("sg-bucket", "SELECT lastCas FROM bucket"), cas);
-    assert_int_equal(ask_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='orders'"), cas);
-    assert_int_equal(ask_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='products'"),
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM bucket"), cas);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='orders'"), cas);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='products'"),
                      1795444169306800128u);
-    assert_string_equal(ask("sg-bucket",
+    assert_string_equal(test_sql_ask("sg-bucket",
                             "SELECT quote(value)||typeof(xattrs)||exp||' '||isJSON||tombstone||revSeqNo||typeof(key) "
                             "FROM documents WHERE key='k'"), "X'7B2261223A317D'null4000000000 101text");
-    assert_int_equal(ask_number("sg-bucket", "SELECT cas FROM documents WHERE key='k'"), cas);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT cas FROM documents WHERE key='k'"), cas);
     segue_close(s);
 }
 
@@ -294,17 +210,17 @@ static void a_tombstone_is_written_as_the_original_writes_it(void **state)
     static const char row[] = "SELECT quote(value)||'|'||ifnull(cast(xattrs AS text),'none')||'|'||(exp>0)||isJSON||"
                               "tombstone||revSeqNo FROM documents WHERE collection=1 AND key='t'";
     (void)state;
-    copy("sg-bucket");
-    segue_store *s = open_collection("sg-bucket", "_default._default", 0);
-    assert_ok(segue_mutate(s, str("t"), &m, NULL, NULL, NULL, err));
-    assert_string_equal(ask("sg-bucket", row),
+    test_copy_here("sg-bucket");
+    segue_store *s = test_open_bucket("sg-bucket", "_default._default", 0);
+    assert_ok(segue_mutate(s, str("t"), &m, NULL, NULL, NULL, &test_err));
+    assert_string_equal(test_sql_ask("sg-bucket", row),
                         "X'5B315D'|{\"_sys\":{\"n\":12345678901234567890,\"h\":\"<&>\"},\"user\":1}|1101");
-    assert_ok(segue_delete(s, str("t"), NULL, err));
-    assert_string_equal(ask("sg-bucket", row), "NULL|{\"_sys\":{\"n\":12345678901234567890,\"h\":\"<&>\"}}|0012");
-    assert_ok(segue_set(s, str("t"), segue_bytes("", 0), segue_expiry_none(), NULL, NULL, err));
-    assert_string_equal(ask("sg-bucket", row), "X''|none|0103");
+    assert_ok(segue_delete(s, str("t"), NULL, &test_err));
+    assert_string_equal(test_sql_ask("sg-bucket", row), "NULL|{\"_sys\":{\"n\":12345678901234567890,\"h\":\"<&>\"}}|0012");
+    assert_ok(segue_set(s, str("t"), segue_bytes("", 0), segue_expiry_none(), NULL, NULL, &test_err));
+    assert_string_equal(test_sql_ask("sg-bucket", row), "X''|none|0103");
     segue_doc doc = {0};
-    assert_ok(segue_get(s, str("t"), NULL, &doc, err));
+    assert_ok(segue_get(s, str("t"), NULL, &doc, &test_err));
     assert_non_null(doc.rec.body.data);
     assert_int_equal(doc.rec.body.size, 0);
     segue_doc_free(&doc);
@@ -317,16 +233,16 @@ static void names_of_xattrs_are_escaped_and_values_are_not_touched(void **state)
     segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = str("1"), .set_xattrs = xattrs, .n_set_xattrs = 2};
     segue_doc doc = {0};
     (void)state;
-    copy("sg-bucket");
-    segue_store *s = open_collection("sg-bucket", "_default._default", 0);
-    assert_ok(segue_mutate(s, str("x"), &m, NULL, NULL, NULL, err));
-    assert_ok(segue_get(s, str("x"), NULL, &doc, err));
+    test_copy_here("sg-bucket");
+    segue_store *s = test_open_bucket("sg-bucket", "_default._default", 0);
+    assert_ok(segue_mutate(s, str("x"), &m, NULL, NULL, NULL, &test_err));
+    assert_ok(segue_get(s, str("x"), NULL, &doc, &test_err));
     assert_int_equal(doc.rec.n_xattrs, 2);
     for (size_t i = 0; i < 2; i++) {
         assert_true(segue_slice_equal(doc.rec.xattrs[i].name, xattrs[i].name));
         assert_true(segue_slice_equal(doc.rec.xattrs[i].value, xattrs[i].value));
     }
-    assert_string_equal(ask("sg-bucket", "SELECT json_valid(cast(xattrs AS text)) FROM documents WHERE key='x'"), "1");
+    assert_string_equal(test_sql_ask("sg-bucket", "SELECT json_valid(cast(xattrs AS text)) FROM documents WHERE key='x'"), "1");
     segue_doc_free(&doc);
     segue_close(s);
 }
@@ -342,15 +258,15 @@ static void keys_of_any_bytes_are_kept_and_sorted_as_bytes(void **state)
     const segue_record *rec = NULL;
     segue_doc doc = {0};
     (void)state;
-    copy("sg-bucket");
-    segue_store *s = open_collection("sg-bucket", "_default._default", 0);
+    test_copy_here("sg-bucket");
+    segue_store *s = test_open_bucket("sg-bucket", "_default._default", 0);
     for (size_t i = N; i-- > 0;)
-        assert_ok(segue_add(s, str(keys[i]), str(keys[i]), segue_expiry_none(), NULL, NULL, err));
-    assert_ok(segue_scan_open(s, &range, &scan, err));
+        assert_ok(segue_add(s, str(keys[i]), str(keys[i]), segue_expiry_none(), NULL, NULL, &test_err));
+    assert_ok(segue_scan_open(s, &range, &scan, &test_err));
     for (size_t i = 0; i < N; i++) {
-        assert_ok(segue_scan_next(scan, &rec, err));
+        assert_ok(segue_scan_next(scan, &rec, &test_err));
         if (!segue_slice_equal(rec->key, str(keys[i]))) fail_msg("key %zu is %.*s", i, (int)rec->key.size, rec->key.data);
-        assert_ok(segue_get(s, str(keys[i]), NULL, &doc, err));
+        assert_ok(segue_get(s, str(keys[i]), NULL, &doc, &test_err));
         assert_true(segue_slice_equal(doc.rec.body, str(keys[i])));
     }
     assert_status(segue_scan_next(scan, &rec, NULL), SEGUE_END);
@@ -363,12 +279,12 @@ static void a_purge_deletes_the_rows_of_tombstones_only(void **state)
 {
     uint64_t count = 0;
     (void)state;
-    copy("sg-bucket");
-    segue_store *s = open_collection("sg-bucket", "_default._default", 0);
-    assert_ok(segue_purge_tombstones(s, &count, err));
+    test_copy_here("sg-bucket");
+    segue_store *s = test_open_bucket("sg-bucket", "_default._default", 0);
+    assert_ok(segue_purge_tombstones(s, &count, &test_err));
     assert_int_equal(count, 165);
-    assert_int_equal(ask_number("sg-bucket", "SELECT count(*) FROM documents WHERE collection=1"), 1539 - 165);
-    assert_int_equal(ask_number("sg-bucket", "SELECT count(*) FROM documents WHERE value IS NULL"), 295 - 165);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT count(*) FROM documents WHERE collection=1"), 1539 - 165);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT count(*) FROM documents WHERE value IS NULL"), 295 - 165);
     segue_close(s);
 }
 
@@ -376,11 +292,10 @@ static void a_purge_deletes_the_rows_of_tombstones_only(void **state)
 
 static segue_status move_one(segue_store *from, segue_store *to, const char *key, uint64_t cas, bool keep, bool *moved)
 {
-    segue_error err = {0};
-    segue_call call = seg_call_new(from, 0, &err);
+    segue_call call = seg_call_new(from, 0, &test_err);
     segue_move m = {.key = segue_str(key), .cas = cas, .keep = keep};
     segue_status st = seg_call_move(from, to, &m, 1, &call);
-    if (st != SEGUE_OK) fail_msg("move: %s: %s", segue_status_name(st), err.message);
+    if (st != SEGUE_OK) fail_msg("move: %s: %s", segue_status_name(st), test_err.message);
     *moved = m.moved;
     return m.status;
 }
@@ -391,10 +306,10 @@ static void a_move_carries_the_row_and_keeps_the_books(void **state)
     segue_doc before = {0}, after = {0};
     bool moved = false;
     (void)state;
-    copy("sg-bucket");
-    segue_store *from = open_collection("sg-bucket", "_default._default", 0);
-    segue_store *to = open_collection("sg-bucket", "_system._mobile", 0);
-    assert_ok(segue_get_record(from, str(key), NULL, &before, err));
+    test_copy_here("sg-bucket");
+    segue_store *from = test_open_bucket("sg-bucket", "_default._default", 0);
+    segue_store *to = test_open_bucket("sg-bucket", "_system._mobile", 0);
+    assert_ok(segue_get_record(from, str(key), NULL, &before, &test_err));
     assert_status(move_one(from, to, key, before.rec.cas + 1, false, &moved), SEGUE_CAS_MISMATCH);
     assert_status(move_one(from, to, "nothing", 1, false, &moved), SEGUE_NOT_FOUND);
     assert_status(move_one(from, to, key, before.rec.cas, true, &moved), SEGUE_OK);
@@ -403,12 +318,12 @@ static void a_move_carries_the_row_and_keeps_the_books(void **state)
     assert_status(move_one(from, to, key, before.rec.cas, false, &moved), SEGUE_OK);
     assert_false(moved);
     assert_status(segue_get_record(from, str(key), NULL, &after, NULL), SEGUE_NOT_FOUND);
-    assert_ok(segue_get_record(to, str(key), NULL, &after, err));
+    assert_ok(segue_get_record(to, str(key), NULL, &after, &test_err));
     assert_int_equal(after.rec.cas, before.rec.cas);
     assert_int_equal(after.rec.revision, before.rec.revision);
     assert_int_equal(after.rec.n_xattrs, before.rec.n_xattrs);
-    assert_int_equal(ask_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='_mobile'"), before.rec.cas);
-    assert_int_equal(ask_number("sg-bucket", "SELECT lastCas FROM bucket"), 1795444169310208000u);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='_mobile'"), before.rec.cas);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM bucket"), 1795444169310208000u);
     segue_doc_free(&before);
     segue_doc_free(&after);
     segue_close(from);
@@ -423,20 +338,20 @@ static void a_record_that_moves_back_is_indexed_again(void **state)
     segue_doc doc = {0};
     bool moved = false;
     (void)state;
-    copy("sg-bucket");
-    segue_store *a = open_collection("sg-bucket", "_default._default", 0);
-    segue_store *b = open_collection("sg-bucket", "test.aside", 0);
-    assert_ok(segue_get_record(a, str(key), NULL, &doc, err));
-    assert_int_not_equal(ask_number("sg-bucket", "SELECT count(*) FROM mapped m JOIN documents d ON d.id=m.doc WHERE "
+    test_copy_here("sg-bucket");
+    segue_store *a = test_open_bucket("sg-bucket", "_default._default", 0);
+    segue_store *b = test_open_bucket("sg-bucket", "test.aside", 0);
+    assert_ok(segue_get_record(a, str(key), NULL, &doc, &test_err));
+    assert_int_not_equal(test_sql_number("sg-bucket", "SELECT count(*) FROM mapped m JOIN documents d ON d.id=m.doc WHERE "
                                                  "d.key='doc:00066' AND d.collection=1"), 0);
     assert_status(move_one(a, b, key, doc.rec.cas, false, &moved), SEGUE_OK);
-    assert_int_equal(ask_number("sg-bucket", "SELECT count(*) FROM mapped m JOIN documents d ON d.id=m.doc JOIN "
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT count(*) FROM mapped m JOIN documents d ON d.id=m.doc JOIN "
                                              "collections c ON c.id=d.collection WHERE d.key='doc:00066' AND "
                                              "(d.collection=1 OR c.name='aside')"), 0);
     assert_status(move_one(b, a, key, doc.rec.cas, false, &moved), SEGUE_OK);
-    assert_int_equal(ask_number("sg-bucket", "SELECT max(v.lastCas) FROM views v JOIN designDocs d ON d.id=v.designDoc "
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT max(v.lastCas) FROM views v JOIN designDocs d ON d.id=v.designDoc "
                                              "WHERE d.collection=1"), doc.rec.cas - 1);
-    assert_int_not_equal(ask_number("sg-bucket", "SELECT max(v.lastCas) FROM views v JOIN designDocs d ON "
+    assert_int_not_equal(test_sql_number("sg-bucket", "SELECT max(v.lastCas) FROM views v JOIN designDocs d ON "
                                                  "d.id=v.designDoc WHERE d.collection=2"), doc.rec.cas - 1);
     segue_doc_free(&doc);
     segue_close(a);
@@ -445,30 +360,22 @@ static void a_record_that_moves_back_is_indexed_again(void **state)
 
 /* ---- beside the original ---- */
 
-static void execute(const char *bucket, const char *sql)
-{
-    char *why = NULL;
-    sqlite3 *db = open_sql(bucket);
-    if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK) fail_msg("%s: %s", sql, why);
-    sqlite3_close(db);
-}
-
 static void a_new_cas_is_above_what_another_process_gave(void **state)
 {
     static const uint64_t future = 4000000000000000000u;
     uint64_t cas = 0;
     (void)state;
-    copy("sg-bucket");
-    segue_store *s = open_collection("sg-bucket", "app.orders", 0);
-    assert_ok(segue_set(s, str("k"), str("1"), segue_expiry_none(), NULL, &cas, err));
+    test_copy_here("sg-bucket");
+    segue_store *s = test_open_bucket("sg-bucket", "app.orders", 0);
+    assert_ok(segue_set(s, str("k"), str("1"), segue_expiry_none(), NULL, &cas, &test_err));
     assert_true(cas < future);
-    execute("sg-bucket", "UPDATE bucket SET lastCas=4000000000000000000");
-    assert_ok(segue_set(s, str("k"), str("2"), segue_expiry_none(), NULL, &cas, err));
+    test_sql_run("sg-bucket", "UPDATE bucket SET lastCas=4000000000000000000");
+    assert_ok(segue_set(s, str("k"), str("2"), segue_expiry_none(), NULL, &cas, &test_err));
     assert_true(cas > future);
-    execute("sg-bucket", "UPDATE bucket SET lastCas=5; UPDATE documents SET cas=4500000000000000000 WHERE key='k'");
-    assert_ok(segue_set(s, str("k"), str("3"), segue_expiry_none(), NULL, &cas, err));
+    test_sql_run("sg-bucket", "UPDATE bucket SET lastCas=5; UPDATE documents SET cas=4500000000000000000 WHERE key='k'");
+    assert_ok(segue_set(s, str("k"), str("3"), segue_expiry_none(), NULL, &cas, &test_err));
     assert_true(cas > 4500000000000000000u);
-    assert_int_equal(ask_number("sg-bucket", "SELECT lastCas FROM bucket"), cas);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM bucket"), cas);
     segue_close(s);
 }
 
@@ -478,20 +385,20 @@ static void a_row_is_a_tombstone_if_its_mark_or_its_missing_value_says_so(void *
     static const char *const keys[] = {"marked", "no value"};
     segue_doc doc = {0};
     (void)state;
-    copy("sg-bucket");
-    execute("sg-bucket", "INSERT INTO documents (collection, key, cas, value, tombstone, revSeqNo) VALUES "
+    test_copy_here("sg-bucket");
+    test_sql_run("sg-bucket", "INSERT INTO documents (collection, key, cas, value, tombstone, revSeqNo) VALUES "
                          "(3, 'marked', 7, x'31', 1, 2), (3, 'no value', 8, NULL, 0, 2)");
-    segue_store *s = open_collection("sg-bucket", "app.orders", 0);
+    segue_store *s = test_open_bucket("sg-bucket", "app.orders", 0);
     for (size_t i = 0; i < 2; i++) {
         assert_status(segue_get(s, str(keys[i]), NULL, &doc, NULL), SEGUE_NOT_FOUND);
-        assert_ok(segue_get_record(s, str(keys[i]), NULL, &doc, err));
+        assert_ok(segue_get_record(s, str(keys[i]), NULL, &doc, &test_err));
         assert_true(doc.rec.is_tombstone);
         assert_null(doc.rec.body.data);
-        assert_ok(segue_add(s, str(keys[i]), str("2"), segue_expiry_none(), NULL, NULL, err));
-        assert_ok(segue_get(s, str(keys[i]), NULL, &doc, err));
+        assert_ok(segue_add(s, str(keys[i]), str("2"), segue_expiry_none(), NULL, NULL, &test_err));
+        assert_ok(segue_get(s, str(keys[i]), NULL, &doc, &test_err));
         assert_int_equal(doc.rec.revision, 3);
     }
-    assert_string_equal(ask("sg-bucket", "SELECT group_concat(tombstone||quote(value)) FROM documents WHERE key IN "
+    assert_string_equal(test_sql_ask("sg-bucket", "SELECT group_concat(tombstone||quote(value)) FROM documents WHERE key IN "
                                          "('marked', 'no value')"), "0X'32',0X'32'");
     segue_doc_free(&doc);
     segue_close(s);
@@ -499,24 +406,23 @@ static void a_row_is_a_tombstone_if_its_mark_or_its_missing_value_says_so(void *
 
 static void a_write_into_a_dropped_collection_is_refused(void **state)
 {
-    segue_error err = {0};
     (void)state;
-    copy("sg-bucket");
-    segue_store *s = open_collection("sg-bucket", "test.dropped", 0);
-    execute("sg-bucket", "DELETE FROM collections WHERE name='dropped'");
-    assert_status(segue_set(s, str("k"), str("1"), segue_expiry_none(), NULL, NULL, &err), SEGUE_NO_STORE);
-    assert_non_null(strstr(err.message, "dropped"));
-    assert_string_equal(ask("sg-bucket", "SELECT count(*) FROM documents WHERE key='k'"), "0");
+    test_copy_here("sg-bucket");
+    segue_store *s = test_open_bucket("sg-bucket", "test.dropped", 0);
+    test_sql_run("sg-bucket", "DELETE FROM collections WHERE name='dropped'");
+    assert_status(segue_set(s, str("k"), str("1"), segue_expiry_none(), NULL, NULL, &test_err), SEGUE_NO_STORE);
+    assert_non_null(strstr(test_err.message, "dropped"));
+    assert_string_equal(test_sql_ask("sg-bucket", "SELECT count(*) FROM documents WHERE key='k'"), "0");
     segue_close(s);
 }
 
 static void handles_of_one_collection_are_known_to_be_the_same(void **state)
 {
     (void)state;
-    copy("sg-bucket");
-    segue_store *a = open_collection("sg-bucket", "app.orders", 0), *b = open_collection("sg-bucket", "app.orders", 0),
-                *c = open_collection("sg-bucket", "app.products", 0),
-                *d = open_collection("sg-bucket", "app.orders", SEGUE_OPEN_READ_ONLY);
+    test_copy_here("sg-bucket");
+    segue_store *a = test_open_bucket("sg-bucket", "app.orders", 0), *b = test_open_bucket("sg-bucket", "app.orders", 0),
+                *c = test_open_bucket("sg-bucket", "app.products", 0),
+                *d = test_open_bucket("sg-bucket", "app.orders", SEGUE_OPEN_READ_ONLY);
     assert_true(seg_store_same(a, b));
     assert_true(seg_store_same(a, d));
     assert_false(seg_store_same(a, c));
@@ -526,7 +432,7 @@ static void handles_of_one_collection_are_known_to_be_the_same(void **state)
     segue_close(d);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, test_make_folder, test_remove_folder)
 
 int main(void)
 {

@@ -105,7 +105,11 @@ static segue_status connect_bucket(seg_rosmar_bucket *b, segue_call *call)
     if (st != SEGUE_OK) return st;
     if (b->read_only) seg_rosmar_reader_give(b, conn);
     else b->writer = conn;
-    return raise_clock(b, conn, call);
+    st = raise_clock(b, conn, call);
+    /* From here on the writer waits by itself, with an eye on deadlines. */
+    if (st == SEGUE_OK && !b->read_only && sqlite3_busy_timeout(conn->db, 0) != SQLITE_OK)
+        st = seg_rosmar_failed(conn, call);
+    return st;
 }
 
 segue_status seg_rosmar_bucket_open(const char *directory, bool read_only, seg_rosmar_bucket **ret_bucket,
