@@ -198,11 +198,22 @@ static segue_status purge(segue_store *store, uint64_t *count, segue_call *call)
     return st;
 }
 
+/* Asked before the write begins, which could wait for a hold to end. */
+static segue_status may_purge_now(segue_store *store, segue_call *call)
+{
+    segue_status st = seg_call_begin(store, false, call);
+    if (st != SEGUE_OK) return st;
+    st = seg_call_may_purge(store, call);
+    seg_call_end(store, call);
+    return st;
+}
+
 segue_status segue_purge_tombstones(segue_store *store, uint64_t *ret_count, segue_error *reterr)
 {
     segue_call call = seg_call_new(store, 0, reterr);
     uint64_t count = 0;
-    segue_status st = seg_call_begin(store, true, &call);
+    segue_status st = may_purge_now(store, &call);
+    if (st == SEGUE_OK) st = seg_call_begin(store, true, &call);
     if (st == SEGUE_OK) {
         st = purge(store, &count, &call);
         seg_call_end(store, &call);
