@@ -32,7 +32,7 @@ typedef struct round {
     _Atomic unsigned deleted; /* documents d0..d(deleted - 1) are gone */
     _Atomic uint64_t ops;
     pthread_mutex_t lock;
-    char problem[300];        /* the first that was found */
+    char problem[300]; /* the first that was found */
 } round;
 
 static void report(round *r, const char *what, const char *key, segue_status st, const segue_error *err)
@@ -198,7 +198,8 @@ static segue_status copy_and_erase(round *r, const segue_record *rec, segue_call
 static segue_status sweep_page(round *r, const segue_page *page, segue_call *call)
 {
     segue_move moves[PAGE] = {0};
-    for (size_t i = 0; i < page->n; i++) moves[i] = (segue_move){.key = page->docs[i].rec.key, .cas = page->docs[i].rec.cas};
+    for (size_t i = 0; i < page->n; i++)
+        moves[i] = (segue_move){.key = page->docs[i].rec.key, .cas = page->docs[i].rec.cas};
     segue_status st = seg_call_move(r->fallback, r->primary, moves, page->n, call);
     for (size_t i = 0; i < page->n; i++) {
         if (st == SEGUE_UNSUPPORTED) moves[i].status = copy_and_erase(r, &page->docs[i].rec, call);
@@ -250,7 +251,8 @@ static void fill(round *r)
         char kind = "csda"[i / DOCS];
         unsigned n = i % DOCS;
         if ((kind == 'c' && n >= COUNTERS) || (kind == 'a' && n % 2)) continue;
-        segue_status st = segue_set(r->dual, key_of(text, kind, n), segue_str("0"), segue_expiry_none(), NULL, NULL, &err);
+        segue_status st = segue_set(r->dual, key_of(text, kind, n), segue_str("0"), segue_expiry_none(), NULL, NULL,
+                                    &err);
         if (st != SEGUE_OK) fail_msg("cannot prepare %s: %s", text, err.message);
     }
 }

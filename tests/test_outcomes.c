@@ -10,7 +10,7 @@ static const char *const place_names[PLACES] = {"in the primary", "in the fallba
 /* ---- verbs ---- */
 
 static segue_status set(world *w) { return set_doc(w, "k", "6"); }
-static segue_status delete(world *w) { return delete_doc(w, "k"); }
+static segue_status delete (world *w) { return delete_doc(w, "k"); }
 
 static segue_status add(world *w)
 {
@@ -40,10 +40,7 @@ static segue_status write_6(void *ctx, const segue_record *current, segue_mutati
     return SEGUE_OK;
 }
 
-static segue_status update(world *w)
-{
-    return segue_update(w->dual, K("k"), write_6, NULL, NULL, NULL, &w->err);
-}
+static segue_status update(world *w) { return segue_update(w->dual, K("k"), write_6, NULL, NULL, NULL, &w->err); }
 
 static segue_status set_xattrs(world *w)
 {
@@ -202,7 +199,8 @@ static unsigned run_all_n(play p)
 
 static void every_call_fails_once(void **state)
 {
-    static const char *const caps[] = {"", "-mutate", "-write_id", "-mutate,-write_id", "-keep_cas", "-mutate,-keep_cas"};
+    static const char *const caps[] = {"",          "-mutate",          "-write_id", "-mutate,-write_id",
+                                       "-keep_cas", "-mutate,-keep_cas"};
     const verb *v = *state;
     unsigned n = 0;
     for (size_t c = 0; c < sizeof caps / sizeof caps[0]; c++)
@@ -252,8 +250,8 @@ static void somebody_increments(world *w)
 /* The hook's plan also fails the call, so both are set by hand. */
 static void fail_and_step(world *w, bool applied)
 {
-    seg_fault_plan plan = {.ops = WRITES, .nth = 1, .after = applied, .status = SEGUE_MAYBE_APPLIED,
-                           .hook = world_hook, .hook_ctx = w};
+    seg_fault_plan plan = {
+        .ops = WRITES, .nth = 1, .after = applied, .status = SEGUE_MAYBE_APPLIED, .hook = world_hook, .hook_ctx = w};
     w->step = somebody_increments;
     w->nth = 1;
     w->after = true;

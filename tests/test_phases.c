@@ -149,7 +149,8 @@ static void one_side_only(const char *caps, segue_phase phase)
     seg_stats_reset(w.stats_f);
     use_everything(&w);
     uint64_t other = trips(legacy ? w.stats_p : w.stats_f);
-    if (other) fail_msg("%s (%s): %llu trips to the other side", segue_phase_name(phase), caps, (unsigned long long)other);
+    if (other)
+        fail_msg("%s (%s): %llu trips to the other side", segue_phase_name(phase), caps, (unsigned long long)other);
     OK(segue_get_record(legacy ? w.f : w.p, K("j"), NULL, &w.doc, &w.err));
     assert_true(w.doc.rec.is_tombstone);
     world_close(&w);
@@ -398,8 +399,8 @@ static void tokens_of_legacy_stay_good_in_forward(void **state)
         uint64_t token = w.cas;
         OK(get_doc(&w, "k"));
         assert_true(w.doc.rec.cas == token);
-        IS(CAS_MISMATCH, segue_write_cas(w.dual, K("k"), token ^ (UINT64_C(1) << 63), K("2"), segue_expiry_none(), 0, NULL,
-                                         NULL, &w.err));
+        IS(CAS_MISMATCH, segue_write_cas(w.dual, K("k"), token ^ (UINT64_C(1) << 63), K("2"), segue_expiry_none(), 0,
+                                         NULL, NULL, &w.err));
         OK(segue_write_cas(w.dual, K("k"), token, K("2"), segue_expiry_none(), 0, NULL, &token, &w.err));
         OK(go(&w, SEGUE_PHASE_FORWARD));
         OK(get_doc(&w, "k"));
@@ -425,8 +426,8 @@ int main(void)
         cmocka_unit_test(purge_is_refused_until_clean),
         {"a change waits for a read under the old phase", a_change_waits_for_operations_under_the_old_phase, NULL, NULL,
          NULL},
-        {"a change waits for a write under the old phase", a_change_waits_for_operations_under_the_old_phase, NULL, NULL,
-         &writes},
+        {"a change waits for a write under the old phase", a_change_waits_for_operations_under_the_old_phase, NULL,
+         NULL, &writes},
         cmocka_unit_test(an_operation_of_legacy_ends_in_legacy),
         cmocka_unit_test(a_write_that_waits_in_hold_goes_on_after_it),
         cmocka_unit_test(tokens_of_legacy_stay_good_in_forward),

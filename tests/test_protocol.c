@@ -16,7 +16,8 @@ static void sweep_key(world *w, const char *key)
         bool keeps = segue_store_caps(w->stats_p) & SEGUE_CAP_KEEP_CAS;
         segue_put put = {.rec = doc.rec, .condition = SEGUE_IF_ABSENT, .keep_cas = keeps, .cas_floor = doc.rec.cas};
         segue_status st = seg_call_put(w->p, &put, NULL, &call);
-        if (st == SEGUE_OK || st == SEGUE_EXISTS) (void)seg_call_erase(w->f, K(key), doc.rec.cas, &call); /* or changed */
+        if (st == SEGUE_OK || st == SEGUE_EXISTS)
+            (void)seg_call_erase(w->f, K(key), doc.rec.cas, &call); /* or changed */
     }
     segue_doc_free(&doc);
 }
@@ -164,8 +165,15 @@ static bool change_of_a_rich_document(world *w)
 {
     segue_xattr xattrs[] = {{K("_sync"), K("{\"rev\":1}")}, {K("u"), K("2")}};
     uint32_t expiry = (uint32_t)seg_wall_s(&w->env) + 5000;
-    segue_record rec = {.key = K("k"), .body = K("1"), .xattrs = xattrs, .n_xattrs = 2, .revision = 5, .cas = 77,
-                        .expiry = expiry, .flags = 9, .is_json = true};
+    segue_record rec = {.key = K("k"),
+                        .body = K("1"),
+                        .xattrs = xattrs,
+                        .n_xattrs = 2,
+                        .revision = 5,
+                        .cas = 77,
+                        .expiry = expiry,
+                        .flags = 9,
+                        .is_json = true};
     MUST(segue_put_record(w->f, &rec, 0, NULL, NULL, &w->err));
     MUST(segue_append(w->dual, K("k"), K("2"), NULL, NULL, &w->err));
     return shows(w, "k", "12") && w->doc.rec.n_xattrs == 2 && has_xattr(w, "_sync", "{\"rev\":1}") &&
@@ -193,7 +201,8 @@ static bool counter_of_the_fallback_only(world *w)
 {
     uint64_t value = 0, initial = 100;
     put_doc(w, w->f, "k", "5");
-    return segue_incr(w->dual, K("k"), 1, &initial, segue_expiry_none(), NULL, &value, &w->err) == SEGUE_OK && value == 6;
+    return segue_incr(w->dual, K("k"), 1, &initial, segue_expiry_none(), NULL, &value, &w->err) == SEGUE_OK &&
+           value == 6;
 }
 
 /* ---- token confusion ---- */
@@ -226,7 +235,8 @@ static bool token_over_a_move(world *w)
 
 static bool cas_goes_on_from_the_fallback(world *w)
 {
-    segue_record ahead = {.key = K("k"), .body = K("1"), .cas = (seg_wall_s(&w->env) + 1000) * 1000000000, .revision = 1};
+    segue_record ahead = {
+        .key = K("k"), .body = K("1"), .cas = (seg_wall_s(&w->env) + 1000) * 1000000000, .revision = 1};
     MUST(segue_put_record(w->f, &ahead, 0, NULL, NULL, &w->err));
     MUST(segue_append(w->dual, K("k"), K("2"), NULL, &w->cas, &w->err));
     return w->cas > ahead.cas && shows(w, "k", "12");
@@ -260,7 +270,8 @@ static bool fallback_fails_for_a_moment(world *w)
     world_fail(w, FALLBACK, 0, 1, true, false, SEGUE_UNAVAILABLE);
     bool held = get_doc(w, "k") == SEGUE_UNAVAILABLE && shows(w, "there", "1") && update_k(w) == SEGUE_UNAVAILABLE;
     uint64_t initial = 100;
-    held = held && segue_incr(w->dual, K("k"), 1, &initial, segue_expiry_none(), NULL, NULL, &w->err) == SEGUE_UNAVAILABLE;
+    held = held &&
+           segue_incr(w->dual, K("k"), 1, &initial, segue_expiry_none(), NULL, NULL, &w->err) == SEGUE_UNAVAILABLE;
     world_heal(w);
     return held && shows(w, "k", "1");
 }
@@ -355,8 +366,8 @@ static bool late_insert(world *w)
     put_doc(w, w->f, "k", "1");
     MUST(get_doc(w, "k"));
     segue_call call = seg_call_new(w->dual, INT64_C(5) * 1000000000, &w->err);
-    segue_put put = {.rec = {.key = K("k"), .body = K("2"), .revision = 2}, .condition = SEGUE_IF_CAS,
-                     .if_cas = w->doc.rec.cas};
+    segue_put put = {
+        .rec = {.key = K("k"), .body = K("2"), .revision = 2}, .condition = SEGUE_IF_CAS, .if_cas = w->doc.rec.cas};
     world_inject(w, FALLBACK, SEG_OP_GET, 1, true, time_passes);
     MUST(seg_call_begin(w->dual, true, &call));
     segue_status st = seg_call_put(w->dual, &put, NULL, &call);
@@ -369,7 +380,7 @@ static bool late_insert(world *w)
 enum { RULES_MOST = 4 };
 
 typedef struct scenario {
-    const char *name;  /* as in the protocol */
+    const char *name; /* as in the protocol */
     const char *what;
     bool (*holds)(world *w);
     segue_phase phase; /* to begin in */
@@ -382,30 +393,56 @@ typedef struct scenario {
 static const scenario scenarios[] = {
     {"false not-found", "get while the key moves", get_while_it_moves, FORWARD, {"THIRD_READ"}},
     {"false not-found", "incr while the key moves", incr_while_it_moves, FORWARD, {"THIRD_READ"}},
-    {"resurrected delete", "change, then delete", delete_after_change, FORWARD,
+    {"resurrected delete",
+     "change, then delete",
+     delete_after_change,
+     FORWARD,
      {"TOMBSTONE_WINS", "DELETE_LEAVES_TOMBSTONE", "SCAN_TOMBSTONE_HIDES"}},
     {"resurrected delete", "purge after a delete", purge_after_a_delete, FORWARD, {"PURGE_NEEDS_CLEAN"}},
-    {"unreachable delete", "delete and remove of the fallback only", delete_of_the_fallback_only, FORWARD,
+    {"unreachable delete",
+     "delete and remove of the fallback only",
+     delete_of_the_fallback_only,
+     FORWARD,
      {"DELETE_REACHES_FALLBACK"}},
     {"double create", "add of the fallback only", add_of_the_fallback_only, FORWARD, {"ADD_ASKS_FALLBACK"}},
     {"lost delete", "delete during an update", delete_during_an_update, FORWARD, {"INSERT_EXPECTS_ABSENT"}},
     {"lost delete", "delete during an append", delete_during_an_append, FORWARD, {"INSERT_EXPECTS_ABSENT"}},
-    {"ABA insert", "change and delete during an update", change_and_delete_during_an_update, FORWARD,
+    {"ABA insert",
+     "change and delete during an update",
+     change_and_delete_during_an_update,
+     FORWARD,
      {"DELETE_LEAVES_TOMBSTONE"}},
     {"ABA insert", "change, delete and purge during an update", purge_during_an_update, FORWARD, {"PURGE_NEEDS_CLEAN"}},
-    {"lost xattrs, TTL, flags, revision", "change of a rich document", change_of_a_rich_document, FORWARD,
+    {"lost xattrs, TTL, flags, revision",
+     "change of a rich document",
+     change_of_a_rich_document,
+     FORWARD,
      {"COPY_CARRIES_ALL"}},
     {"write ignores the fallback", "touch", touch_of_the_fallback_only, FORWARD, {"MUTATE_READS_FALLBACK"}},
     {"write ignores the fallback", "xattrs", xattrs_of_the_fallback_only, FORWARD, {"MUTATE_READS_FALLBACK"}},
     {"write ignores the fallback", "counter", counter_of_the_fallback_only, FORWARD, {"MUTATE_READS_FALLBACK"}},
-    {"token confusion", "a fallback token on another document", token_of_the_fallback_on_another_document, FORWARD,
+    {"token confusion",
+     "a fallback token on another document",
+     token_of_the_fallback_on_another_document,
+     FORWARD,
      {"TOKEN_MARK"}},
     {"token confusion", "a token over a move", token_over_a_move, FORWARD, {NULL}},
-    {"token confusion", "a new CAS is greater than the fallback's", cas_goes_on_from_the_fallback, FORWARD, {"CAS_FLOOR"}},
+    {"token confusion",
+     "a new CAS is greater than the fallback's",
+     cas_goes_on_from_the_fallback,
+     FORWARD,
+     {"CAS_FLOOR"}},
     {"scan gap", "scan while a key moves", scan_while_it_moves, FORWARD, {"SCAN_FALLBACK_FIRST"}},
     {"scan gap", "scan of a deleted one", scan_of_a_deleted_one, FORWARD, {"SCAN_TOMBSTONE_HIDES"}},
-    {"dead fallback", "the fallback fails for a moment", fallback_fails_for_a_moment, FORWARD, {"FALLBACK_ERROR_IS_ERROR"}},
-    {"dead fallback", "the primary fails over a stale fallback", primary_fails_over_a_stale_fallback, FORWARD,
+    {"dead fallback",
+     "the fallback fails for a moment",
+     fallback_fails_for_a_moment,
+     FORWARD,
+     {"FALLBACK_ERROR_IS_ERROR"}},
+    {"dead fallback",
+     "the primary fails over a stale fallback",
+     primary_fails_over_a_stale_fallback,
+     FORWARD,
      {"ONLY_NOT_FOUND_FALLS_THROUGH"}},
     {"dead fallback", "sealed asks it nothing", sealed_asks_the_fallback_nothing, FORWARD, {NULL}},
     {"no hold", "start during an increment", start_during_an_increment, LEGACY, {"HOLD"}},
@@ -417,8 +454,9 @@ enum { N_SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
 /* Capabilities of primary and fallback. */
 static const char *const variants[][2] = {
-    {"", ""},         {"-mutate", ""}, {"-keep_cas", ""}, {"-mutate,-keep_cas,-write_id", ""},
-    {"", "-mutate"},  {"-mutate", "-mutate,-keep_cas"},
+    {"", ""},          {"-mutate", ""},
+    {"-keep_cas", ""}, {"-mutate,-keep_cas,-write_id", ""},
+    {"", "-mutate"},   {"-mutate", "-mutate,-keep_cas"},
 };
 enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
 

@@ -24,14 +24,14 @@ typedef struct seed {
     segue_doc doc;
     segue_error err;
     segue_outcome outcome;
-    unsigned calls;         /* of the callback */
+    unsigned calls; /* of the callback */
     bool saw_document[3];
     char saw_body[3][32];
     uint64_t saw_cas[3];
-    segue_slice write;      /* the callback's: none: nothing */
+    segue_slice write; /* the callback's: none: nothing */
     bool deletes;
     void (*meanwhile)(struct seed *s); /* during the first call */
-    segue_updated updated;  /* of the callback with xattrs */
+    segue_updated updated;             /* of the callback with xattrs */
 } seed;
 
 static char folder[] = "/tmp/segue-seed-XXXXXX";
@@ -330,7 +330,10 @@ static int close_job(void **state)
     return 0;
 }
 
-#define SCENARIO(name) {#name, name}
+#define SCENARIO(name)                                                                                                 \
+    {                                                                                                                  \
+#name, name                                                                                                    \
+    }
 static const struct {
     const char *name;
     void (*run)(seed *s);

@@ -35,10 +35,7 @@ static segue_status write_body(void *ctx, const segue_record *current, segue_mut
     return SEGUE_OK;
 }
 
-static segue_status update(world *w)
-{
-    return segue_update(w->dual, K("k"), write_body, NULL, NULL, NULL, &w->err);
-}
+static segue_status update(world *w) { return segue_update(w->dual, K("k"), write_body, NULL, NULL, NULL, &w->err); }
 
 static segue_status replace_all(world *w)
 {
@@ -54,7 +51,7 @@ static segue_status incr(world *w)
     return segue_incr(w->dual, K("k"), 1, &initial, segue_expiry_none(), NULL, NULL, &w->err);
 }
 
-static segue_status delete(world *w) { return delete_doc(w, "k"); }
+static segue_status delete (world *w) { return delete_doc(w, "k"); }
 
 typedef struct cost {
     const char *name;
@@ -102,8 +99,8 @@ static void count(const cost *c, where place, const char *caps, segue_phase phas
     unsigned primary = trips_of(w.stats_p), fallback = trips_of(w.stats_f);
     world_close(&w);
     if (primary + fallback != want)
-        fail_msg("%s, %s (%s): %u trips to the primary and %u to the fallback, not %u together; it ended with %s", c->name,
-                 place_names[place], *caps ? caps : "native", primary, fallback, want, segue_status_name(st));
+        fail_msg("%s, %s (%s): %u trips to the primary and %u to the fallback, not %u together; it ended with %s",
+                 c->name, place_names[place], *caps ? caps : "native", primary, fallback, want, segue_status_name(st));
     if (phase == SEGUE_PHASE_SEALED) assert_int_equal(fallback, 0);
 }
 

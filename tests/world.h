@@ -26,18 +26,18 @@ typedef void (*world_step)(world *w);
 typedef enum world_side { PRIMARY, FALLBACK, EITHER } world_side;
 
 struct world {
-    segue_store *p, *f;         /* the plain stores, with all capabilities */
+    segue_store *p, *f;             /* the plain stores, with all capabilities */
     segue_store *stats_p, *stats_f; /* stats filters, what the dual store sees behind the fault filters */
     segue_store *fault_p, *fault_f;
     segue_store *dual;
     segue_doc doc;
     segue_error err;
     uint64_t cas;
-    world_step step;            /* taken once, at the chosen call */
-    unsigned acked;             /* the steps' own: writes acknowledged */
+    world_step step; /* taken once, at the chosen call */
+    unsigned acked;  /* the steps' own: writes acknowledged */
     unsigned nth;
     bool after, taken;
-    int64_t skew_ns;            /* of both clocks */
+    int64_t skew_ns; /* of both clocks */
     segue_env env;
 };
 
@@ -145,7 +145,10 @@ static inline uint64_t put_doc(world *w, segue_store *store, const char *key, co
     return cas;
 }
 
-static inline segue_status get_doc(world *w, const char *key) { return segue_get(w->dual, K(key), NULL, &w->doc, &w->err); }
+static inline segue_status get_doc(world *w, const char *key)
+{
+    return segue_get(w->dual, K(key), NULL, &w->doc, &w->err);
+}
 
 /* What a client sees: whether there is a live document with this body. */
 static inline bool shows(world *w, const char *key, const char *body)
@@ -166,7 +169,10 @@ static inline segue_status set_doc(world *w, const char *key, const char *body)
     return segue_set(w->dual, K(key), K(body), segue_expiry_none(), NULL, &w->cas, &w->err);
 }
 
-static inline segue_status delete_doc(world *w, const char *key) { return segue_delete(w->dual, K(key), NULL, &w->err); }
+static inline segue_status delete_doc(world *w, const char *key)
+{
+    return segue_delete(w->dual, K(key), NULL, &w->err);
+}
 
 /* Whether a scan of the dual store lists exactly "a b c". */
 static inline bool lists(world *w, const char *want)

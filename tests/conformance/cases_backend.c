@@ -306,8 +306,14 @@ static void cas_grow_over_reopening(cf *t)
 static void cas_can_be_kept(cf *t)
 {
     segue_xattr x = {K("_a"), K("1")};
-    segue_record rec = {.key = K("k"), .body = K("{}"), .cas = 0x1234560000, .revision = 17, .is_json = true,
-                        .expiry = (uint32_t)cf_now() + 1000, .xattrs = &x, .n_xattrs = 1};
+    segue_record rec = {.key = K("k"),
+                        .body = K("{}"),
+                        .cas = 0x1234560000,
+                        .revision = 17,
+                        .is_json = true,
+                        .expiry = (uint32_t)cf_now() + 1000,
+                        .xattrs = &x,
+                        .n_xattrs = 1};
     uint64_t cas = 0;
     IS(OK, segue_put_record(t->store, &rec, 0, NULL, &cas, &t->err));
     EQ(rec.cas, cas & ~MARK);
@@ -316,8 +322,8 @@ static void cas_can_be_kept(cf *t)
     EQ(17, t->doc.rec.revision);
     EQ(rec.expiry, t->doc.rec.expiry);
     IS(EXISTS, segue_put_record(t->store, &rec, 0, NULL, NULL, &t->err));
-    segue_record high = {.key = K("high"), .is_tombstone = true, .revision = 2,
-                         .cas = (cf_now() + 1000000) * 1000000000};
+    segue_record high = {
+        .key = K("high"), .is_tombstone = true, .revision = 2, .cas = (cf_now() + 1000000) * 1000000000};
     IS(OK, segue_put_record(t->store, &high, 0, NULL, &cas, &t->err));
     EQ(high.cas, cas & ~MARK);
     TOMBSTONE("high");
@@ -412,8 +418,9 @@ static void pages_in_byte_order(cf *t)
             CHECK(page.n <= max);
             for (size_t i = 0; i < page.n; i++) CHECK(segue_slice_compare(page.docs[i].rec.key, K(last)) > 0 || n == 0);
             n += page.n;
-            if (page.n) (void)snprintf(last, sizeof last, "%.*s", (int)page.docs[page.n - 1].rec.key.size,
-                                       page.docs[page.n - 1].rec.key.data);
+            if (page.n)
+                (void)snprintf(last, sizeof last, "%.*s", (int)page.docs[page.n - 1].rec.key.size,
+                               page.docs[page.n - 1].rec.key.data);
         } while (page.more);
         segue_page_free(&page);
         EQ(51, n);

@@ -50,8 +50,14 @@ static void what_records_show(cf *t)
 
 static void prefix_edges(cf *t)
 {
-    static const char *const in[] = {"_sync",         "_sync7",           "_sync\xC3\xA9",         "_sync\xE4\xB8\xAD",
-                                     "_sync\xF0\x9F\x98\x80", "_sync\xF4\x8F\xBF\xBF", "_sync\xF3", "_sync\xF4",
+    static const char *const in[] = {"_sync",
+                                     "_sync7",
+                                     "_sync\xC3\xA9",
+                                     "_sync\xE4\xB8\xAD",
+                                     "_sync\xF0\x9F\x98\x80",
+                                     "_sync\xF4\x8F\xBF\xBF",
+                                     "_sync\xF3",
+                                     "_sync\xF4",
                                      "_sync\xF4\x37"};
     static const char *const out[] = {"_synb", "_synd", "_syn", "_syo"};
     for (size_t i = 0; i < sizeof out / sizeof out[0]; i++) fx_set(t, out[i], "0");

@@ -263,7 +263,8 @@ const cf_case cf_tombstone_cases[] = {
     {"S90", "delete with xattrs leaves neither body nor them", 0, delete_with_xattrs, NULL},
     {"S90b", "delete with xattrs keeps other system xattrs", 0, delete_with_some_xattrs, NULL},
     {"S101", "revisions go on through deletion and resurrection", 0, revisions_go_on, NULL},
-    {"S102", "purge takes tombstones only, and a dual store refuses it until clean", 0, purge_takes_tombstones_only, NULL},
+    {"S102", "purge takes tombstones only, and a dual store refuses it until clean", 0, purge_takes_tombstones_only,
+     NULL},
     {"S103", "CAS grow, and two collections of an engine share none", 0, two_handles_never_share_a_cas, NULL},
     {NULL, NULL, 0, NULL, NULL},
 };

@@ -13,12 +13,12 @@ typedef struct script {
     unsigned calls;
     bool saw_live[4], saw_record[4];
     char saw_body[4][32];
-    const char *write;            /* the body that it writes; NULL: none */
+    const char *write; /* the body that it writes; NULL: none */
     bool deletes;
-    segue_expiry expiry;          /* if it names one */
+    segue_expiry expiry; /* if it names one */
     bool sets_expiry;
-    segue_status answer;          /* of the first call */
-    void (*first)(cf *t);         /* taken during the first call: somebody else's step */
+    segue_status answer;  /* of the first call */
+    void (*first)(cf *t); /* taken during the first call: somebody else's step */
 } script;
 
 static segue_status play(void *ctx, const segue_record *current, segue_mutation *m)
@@ -279,8 +279,8 @@ static void incr_without_initial(cf *t)
 
 static void incr_wants_a_number(cf *t)
 {
-    const char *const bodies[] = {"{\"last_seq\":42}", "null",  "",     "-1", "1.5", "\"1\"", "+1",
-                                  "18446744073709551616", " 1", "1 ", "0x1"};
+    const char *const bodies[] = {"{\"last_seq\":42}",    "null", "",   "-1", "1.5", "\"1\"", "+1",
+                                  "18446744073709551616", " 1",   "1 ", "0x1"};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         char key[8];
         (void)snprintf(key, sizeof key, "k%zu", i); /* fits */
@@ -348,7 +348,8 @@ const cf_case cf_update_cases[] = {
     {"S32b", "an update starts with its options' expiry", 0, update_starts_with_its_expiry, NULL},
     {"S33", "RETRY from the callback reads again", 0, callback_asks_again, NULL},
     {"S34", "a document deleted during the callback is a retry on the tombstone", 0, deleted_during_the_callback, NULL},
-    {"S34b", "a previous document saves the read and a stale one costs a retry", 0, update_from_a_previous_document, NULL},
+    {"S34b", "a previous document saves the read and a stale one costs a retry", 0, update_from_a_previous_document,
+     NULL},
     {"S35", "incr stores the initial value, then adds, and keeps xattrs", 0, incr_creates_and_adds, NULL},
     {"S35b", "incr over a tombstone starts anew", 0, incr_over_a_tombstone, NULL},
     {"S36", "incr adds modulo 2^64, and by 0 is a mutation", 0, incr_wraps, NULL},

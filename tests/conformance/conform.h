@@ -36,12 +36,12 @@ typedef struct cf_side {
 
 typedef struct cf_target {
     const char *name;
-    const char *group;  /* one test of the build runs the targets of one group */
-    const char *filter; /* "stats+", "trace+", "fault" or "" */
+    const char *group;   /* one test of the build runs the targets of one group */
+    const char *filter;  /* "stats+", "trace+", "fault" or "" */
     const cf_side *main; /* the store, or the primary */
     bool is_dual;
     const cf_side *fallback;
-    bool one_file;      /* both sides in one engine */
+    bool one_file; /* both sides in one engine */
     segue_phase phase;
     cf_place place;
 } cf_target;
@@ -58,18 +58,18 @@ typedef struct cf {
     segue_store *other;              /* a second store that a case opened; closed after it */
     segue_error err;
     segue_doc doc;
-    uint64_t cas;                    /* of the last write; 0 after a failed one */
-    uint64_t value;                  /* of the last incr */
-    segue_outcome outcome;           /* of the last mutation or update */
-    unsigned n;                      /* the case's number in this run: names its collection */
+    uint64_t cas;          /* of the last write; 0 after a failed one */
+    uint64_t value;        /* of the last incr */
+    segue_outcome outcome; /* of the last mutation or update */
+    unsigned n;            /* the case's number in this run: names its collection */
 } cf;
 
 typedef enum cf_need {
     NEEDS_FLAGS = 1 << 0,
     NEEDS_KEEP_CAS = 1 << 1,
-    NEEDS_REOPEN = 1 << 2,   /* data outlives its last handle */
-    NEEDS_SINGLE = 1 << 3,   /* speaks of an engine, not of a dual store */
-    NEEDS_FORWARD = 1 << 4   /* makes no sense where the dual store only passes through */
+    NEEDS_REOPEN = 1 << 2, /* data outlives its last handle */
+    NEEDS_SINGLE = 1 << 3, /* speaks of an engine, not of a dual store */
+    NEEDS_FORWARD = 1 << 4 /* makes no sense where the dual store only passes through */
 } cf_need;
 
 typedef struct cf_case {
@@ -138,7 +138,7 @@ cf_state cf_state_of(cf *t, const char *key);
 #define UNCHANGED(key, before) cf_unchanged(t, key, before, __FILE__, __LINE__)
 void cf_unchanged(cf *t, const char *key, cf_state before, const char *file, int line);
 
-uint64_t cf_cas(cf *t, const char *key);      /* of the record; fails the case if there is none */
+uint64_t cf_cas(cf *t, const char *key); /* of the record; fails the case if there is none */
 uint64_t cf_revision(cf *t, const char *key);
 uint32_t cf_expiry(cf *t, const char *key);
 
@@ -156,7 +156,7 @@ uint64_t fx_tombstone(cf *t, const char *key, const char *const *xattrs);
 /* ---- the verbs, short ---- */
 
 #define K(text) segue_str(text)
-segue_status do_get(cf *t, const char *key);        /* into t->doc */
+segue_status do_get(cf *t, const char *key); /* into t->doc */
 segue_status do_get_record(cf *t, const char *key);
 segue_status do_add(cf *t, const char *key, const char *body);
 segue_status do_set(cf *t, const char *key, const char *body);
@@ -166,7 +166,7 @@ segue_status do_append(cf *t, const char *key, const char *fragment);
 segue_status do_touch(cf *t, const char *key, segue_expiry expiry);
 segue_status do_delete(cf *t, const char *key);
 segue_status do_remove(cf *t, const char *key, uint64_t cas);
-segue_status do_incr(cf *t, const char *key, uint64_t delta);                           /* no initial value */
+segue_status do_incr(cf *t, const char *key, uint64_t delta); /* no initial value */
 segue_status do_incr_from(cf *t, const char *key, uint64_t delta, uint64_t initial);
 bool do_exists(cf *t, const char *key);
 segue_status do_xattrs_get(cf *t, const char *key, const char *const *names);

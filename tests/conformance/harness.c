@@ -40,7 +40,7 @@ const char *cf_folder(void)
 {
     if (folder[0]) return folder;
     const char *base = getenv("TMPDIR");
-    if (!base) base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"; /* thousands of durable writes */
+    if (!base) base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";  /* thousands of durable writes */
     (void)snprintf(folder, sizeof folder, "%s/segue-conform-XXXXXX", base); /* checked by mkdtemp */
     if (!mkdtemp(folder)) {
         perror(folder);
@@ -57,7 +57,8 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void cf_remove_folder(void)
 {
-    if (folder[0]) (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* left-overs in a temp folder do no harm */
+    if (folder[0])
+        (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* left-overs in a temp folder do no harm */
     folder[0] = 0;
 }
 
@@ -76,9 +77,7 @@ static void side_url(const cf *t, const cf_side *side, bool is_fallback, const c
     char directory[400];
     int n = 0;
     switch (side->kind) {
-    case KIND_MEM:
-        n = snprintf(out, size, "mem:%s?collection=%s%s", place, collection, side->caps);
-        break;
+    case KIND_MEM: n = snprintf(out, size, "mem:%s?collection=%s%s", place, collection, side->caps); break;
     case KIND_SQLITE:
         n = snprintf(out, size, "sqlite:%s/%s-%s.db?collection=%s", cf_folder(), t->target->group, place, collection);
         break;
@@ -184,7 +183,8 @@ const char *cf_why_not(const cf_target *target, unsigned caps, const cf_case *c)
     if ((c->needs & NEEDS_FLAGS) && !(caps & SEGUE_CAP_FLAGS)) return "the engine keeps no user flags";
     if ((c->needs & NEEDS_KEEP_CAS) && !(caps & SEGUE_CAP_KEEP_CAS)) return "the engine cannot keep a given CAS";
     if ((c->needs & NEEDS_REOPEN) && target->main->kind == KIND_MEM) return "the data does not outlive its last handle";
-    if ((c->needs & NEEDS_SINGLE) && target->is_dual) return "speaks of one engine; its two sides are tested by themselves";
+    if ((c->needs & NEEDS_SINGLE) && target->is_dual)
+        return "speaks of one engine; its two sides are tested by themselves";
     if ((c->needs & NEEDS_FORWARD) && target->is_dual && target->phase != SEGUE_PHASE_FORWARD)
         return "speaks of a dual store that reads both sides";
     return NULL;
@@ -251,8 +251,12 @@ cf_state cf_state_of(cf *t, const char *key)
 {
     IS(OK, do_get_record(t, key));
     const segue_record *r = &t->doc.rec;
-    cf_state s = {.cas = r->cas, .revision = r->revision, .expiry = r->expiry, .is_tombstone = r->is_tombstone,
-                  .is_json = r->is_json, .n_xattrs = r->n_xattrs};
+    cf_state s = {.cas = r->cas,
+                  .revision = r->revision,
+                  .expiry = r->expiry,
+                  .is_tombstone = r->is_tombstone,
+                  .is_json = r->is_json,
+                  .n_xattrs = r->n_xattrs};
     size_t n = r->body.size < sizeof s.body ? r->body.size : sizeof s.body;
     if (n) memcpy(s.body, r->body.data, n);
     return s;
@@ -265,8 +269,8 @@ void cf_unchanged(cf *t, const char *key, cf_state before, const char *file, int
     cf_check_u64(before.revision, now.revision, true, "the revision afterwards", file, line);
     cf_check_u64(before.expiry, now.expiry, true, "the expiry afterwards", file, line);
     cf_check_u64(before.n_xattrs, now.n_xattrs, true, "the number of xattrs afterwards", file, line);
-    cf_check(before.is_tombstone == now.is_tombstone && before.is_json == now.is_json, "state and is-JSON are as before",
-             file, line);
+    cf_check(before.is_tombstone == now.is_tombstone && before.is_json == now.is_json,
+             "state and is-JSON are as before", file, line);
     cf_check(memcmp(before.body, now.body, sizeof now.body) == 0, "the body is as before", file, line);
 }
 
@@ -306,8 +310,8 @@ static void put_fixture(cf *t, segue_store *store, const char *key, const char *
                         const char *const *xattrs)
 {
     segue_xattr set[CF_LIST_MAX];
-    segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = K(body), .expiry = expiry, .json = SEGUE_JSON_YES,
-                        .set_xattrs = set};
+    segue_mutation m = {
+        .body_op = SEGUE_BODY_SET, .body = K(body), .expiry = expiry, .json = SEGUE_JSON_YES, .set_xattrs = set};
     m.n_set_xattrs = cf_xattrs(xattrs, set);
     IS(OK, segue_mutate(store, K(key), &m, NULL, NULL, NULL, &t->err));
 }
@@ -316,10 +320,8 @@ static void put_fixture(cf *t, segue_store *store, const char *key, const char *
 static segue_store *fixture_store(cf *t, const char *key)
 {
     switch (t->target->place) {
-    case IN_STORE:
-        return t->store;
-    case IN_FALLBACK:
-        return t->fallback;
+    case IN_STORE: return t->store;
+    case IN_FALLBACK: return t->fallback;
     case SHADOWED:
         put_fixture(t, t->fallback, key, "\"stale\"", segue_expiry_none(), X("_stale=1", "stale=2"));
         return t->primary;

@@ -7,14 +7,18 @@ static const cf_side mem = {KIND_MEM, ""}, mem_no_mutate = {KIND_MEM, "&caps=-mu
                      mem_no_id = {KIND_MEM, "&caps=-write_id"}, mem_loop_no_id = {KIND_MEM, "&caps=-mutate,-write_id"},
                      mem_poor = {KIND_MEM, "&caps=-mutate,-keep_cas,-write_id"},
                      mem_bare = {KIND_MEM, "&caps=-mutate,-move,-write_many,-keep_cas,-flags,-write_id"},
-                     sqlite __attribute__((unused)) = {KIND_SQLITE, ""},
-                     rosmar = {KIND_ROSMAR, ""};
+                     sqlite __attribute__((unused)) = {KIND_SQLITE, ""}, rosmar = {KIND_ROSMAR, ""};
 
-#define SINGLE(name, group, filter, side) {name, group, filter, side, false, NULL, false, SEGUE_PHASE_FORWARD, IN_STORE}
+#define SINGLE(name, group, filter, side)                                                                              \
+    {                                                                                                                  \
+        name, group, filter, side, false, NULL, false, SEGUE_PHASE_FORWARD, IN_STORE                                   \
+    }
 
 /* A pair from its three starting places. */
 #define DUAL_IN(name, group, main, fallback, one_file, phase, place)                                                   \
-    {name, group, "", main, true, fallback, one_file, SEGUE_PHASE_##phase, place}
+    {                                                                                                                  \
+        name, group, "", main, true, fallback, one_file, SEGUE_PHASE_##phase, place                                    \
+    }
 #define DUAL(name, group, main, fallback, one_file)                                                                    \
     DUAL_IN("dual of " name ", written through it", group, main, fallback, one_file, FORWARD, IN_STORE),               \
         DUAL_IN("dual of " name ", from the fallback", group, main, fallback, one_file, FORWARD, IN_FALLBACK),         \

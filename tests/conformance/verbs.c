@@ -4,7 +4,10 @@
 
 segue_status do_get(cf *t, const char *key) { return segue_get(t->store, K(key), NULL, &t->doc, &t->err); }
 
-segue_status do_get_record(cf *t, const char *key) { return segue_get_record(t->store, K(key), NULL, &t->doc, &t->err); }
+segue_status do_get_record(cf *t, const char *key)
+{
+    return segue_get_record(t->store, K(key), NULL, &t->doc, &t->err);
+}
 
 segue_status do_add(cf *t, const char *key, const char *body)
 {
