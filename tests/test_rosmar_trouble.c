@@ -173,7 +173,9 @@ static void a_store_opened_for_reading_only_refuses_writes(void **state)
     segue_store *s = test_open_bucket("sg-bucket", "_default._default", SEGUE_OPEN_READ_ONLY);
     assert_status(segue_set(s, str("k"), str("1"), segue_expiry_none(), NULL, NULL, &test_err), SEGUE_READ_ONLY);
     assert_status(segue_delete(s, str("doc:00066"), NULL, &test_err), SEGUE_READ_ONLY);
-    assert_ok(segue_get(s, str("doc:00066"), NULL, &(segue_doc){0}, &test_err));
+    segue_doc doc = {0};
+    assert_ok(segue_get(s, str("doc:00066"), NULL, &doc, &test_err));
+    segue_doc_free(&doc);
     segue_close(s);
 }
 
