@@ -188,6 +188,75 @@ static void readers_see_whole_records(cf *t)
     EQ(0, w.torn);
 }
 
+/* A batch does what the same single writes do, in order, each with its own status. */
+static void batches(cf *t)
+{
+    uint64_t cas = fx_set(t, "k", "1"), gone = fx_set(t, "gone", "1");
+    segue_write writes[] = {
+        {.op = SEGUE_WRITE_PUT, .put = putting("new", "1", SEGUE_IF_ABSENT, 0)},
+        {.op = SEGUE_WRITE_PUT, .put = putting("new", "2", SEGUE_IF_ABSENT, 0)},
+        {.op = SEGUE_WRITE_PUT, .put = putting("k", "2", SEGUE_IF_CAS, cas + 1)},
+        {.op = SEGUE_WRITE_PUT, .put = putting("k", "3", SEGUE_IF_CAS, cas)},
+        {.op = SEGUE_WRITE_PUT, .put = putting("none", "1", SEGUE_IF_CAS, cas)},
+        {.op = SEGUE_WRITE_ERASE, .put = putting("gone", "1", SEGUE_IF_CAS, gone + 1)},
+        {.op = SEGUE_WRITE_ERASE, .put = putting("gone", "1", SEGUE_IF_CAS, gone)},
+        {.op = SEGUE_WRITE_ERASE, .put = putting("none", "1", SEGUE_IF_CAS, gone)},
+    };
+    static const segue_status want[] = {SEGUE_OK,        SEGUE_EXISTS,       SEGUE_CAS_MISMATCH, SEGUE_OK,
+                                        SEGUE_NOT_FOUND, SEGUE_CAS_MISMATCH, SEGUE_OK,           SEGUE_NOT_FOUND};
+    segue_call call = seg_call_new(t->store, 0, &t->err);
+    size_t n = sizeof writes / sizeof writes[0];
+    IS(OK, seg_call_write_many(t->store, writes, n, &call));
+    for (size_t i = 0; i < n; i++) cf_check_status(t, want[i], writes[i].status, "a write", __FILE__, (int)i);
+    BODY_IS("new", "1");
+    EQ(writes[0].cas, t->doc.rec.cas);
+    BODY_IS("k", "3");
+    EQ(writes[3].cas, t->doc.rec.cas);
+    NOTHING("gone");
+    NOTHING("none");
+}
+
+static segue_status move_one(cf *t, segue_move *move)
+{
+    segue_call call = seg_call_new(t->store, 0, &t->err);
+    return seg_call_move(t->store, t->other, move, 1, &call);
+}
+
+static void moves(cf *t)
+{
+    uint64_t cas = fx_doc_expiring(t, "k", "1", segue_expiry_in(1000), X("_a=1", "u=2"));
+    uint64_t tombstone = fx_tombstone(t, "gone", X("_a=1"));
+    cf_state before = cf_state_of(t, "k");
+    cf_open_other(t, "s.moved");
+    segue_move other = {.key = K("k"), .cas = cas + 1}, kept = {.key = K("k"), .cas = cas, .keep = true};
+    segue_move again = {.key = K("k"), .cas = cas}, dead = {.key = K("gone"), .cas = tombstone}, none = again;
+    IS(OK, move_one(t, &other));
+    IS(CAS_MISMATCH, other.status);
+    UNCHANGED("k", before);
+    IS(OK, move_one(t, &kept));
+    IS(OK, kept.status);
+    CHECK(kept.moved);
+    UNCHANGED("k", before);
+    IS(OK, move_one(t, &again)); /* the target has it: only the source's goes */
+    IS(OK, again.status);
+    CHECK(!again.moved);
+    NOTHING("k");
+    IS(OK, move_one(t, &none));
+    IS(NOT_FOUND, none.status);
+    IS(OK, move_one(t, &dead));
+    IS(OK, dead.status);
+    NOTHING("gone");
+    segue_store *source = t->store;
+    t->store = t->other;
+    t->other = source; /* both are closed in the end */
+    UNCHANGED("k", before);
+    XATTR_IS("k", "u", "2");
+    TOMBSTONE("gone");
+    EQ(tombstone, t->doc.rec.cas);
+    IS(OK, do_set(t, "k", "2"));
+    CHECK(cf_cas(t, "k") > cas);
+}
+
 /* ---- B3, B5 ---- */
 
 static void a_tombstone_is_a_record(cf *t)
@@ -484,12 +553,44 @@ static void limits_of_xattrs(cf *t)
     segue_doc_free(&t->doc);
 }
 
+static void limits_of_mutations(cf *t)
+{
+    char names[SEGUE_XATTRS_MAX + 1][8];
+    segue_xattr many[SEGUE_XATTRS_MAX + 1];
+    for (size_t i = 0; i <= SEGUE_XATTRS_MAX; i++) {
+        (void)snprintf(names[i], sizeof names[i], "u%zu", i); /* fits */
+        many[i] = (segue_xattr){K(names[i]), K("1")};
+    }
+    fx_doc(t, "k", "1", X("_a=1"));
+    cf_state before = cf_state_of(t, "k");
+    IS(TOO_BIG, segue_xattrs_set(t->store, K("k"), many, SEGUE_XATTRS_MAX + 1, NULL, NULL, &t->err));
+    IS(TOO_BIG, segue_xattrs_set(t->store, K("k"), many, SEGUE_XATTRS_MAX, NULL, NULL, &t->err)); /* one is there */
+    segue_mutation m = {.options = SEGUE_M_REPLACE_ALL};
+    IS(INVALID_ARGUMENT, do_mutate(t, "k", &m));
+    UNCHANGED("k", before);
+    IS(OK, segue_xattrs_set(t->store, K("k"), many, SEGUE_XATTRS_MAX - 1, NULL, NULL, &t->err));
+    IS(OK, do_get(t, "k"));
+    EQ(SEGUE_XATTRS_MAX, t->doc.rec.n_xattrs);
+}
+
+static void flags_where_there_are_none(cf *t)
+{
+    segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = K("1"), .has_flags = true, .flags = 7};
+    bool keeps = segue_store_caps(t->store) & SEGUE_CAP_FLAGS;
+    cf_check_status(t, keeps ? SEGUE_OK : SEGUE_UNSUPPORTED, do_mutate(t, "k", &m), "flags", __FILE__, __LINE__);
+    if (!keeps) NOTHING("k");
+    else EQ(7, do_get(t, "k") == SEGUE_OK ? t->doc.rec.flags : 0);
+}
+
 const cf_case cf_backend_cases[] = {
     {"B1", "of many writers under one condition one wins", 0, one_winner, NULL},
     {"B1b", "of many writers by the CAS of an old document one wins", 0, one_winner_over_a_fixture, NULL},
     {"B2", "a failed write changes nothing", 0, failed_writes_change_nothing, NULL},
     {"B2b", "a put replaces the whole record", 0, a_put_replaces_everything, NULL},
     {"B2c", "readers see whole records while writers write", 0, readers_see_whole_records, NULL},
+    {"B2d", "a batch does what single writes do", NEEDS_SINGLE, batches, NULL},
+    {"B2e", "a move carries the whole record with CAS and revision", NEEDS_SINGLE | NEEDS_MOVE | NEEDS_KEEP_CAS, moves,
+     NULL},
     {"B3", "a tombstone is a record: ABSENT fails, CAS works, scan shows it", 0, a_tombstone_is_a_record, NULL},
     {"B3b", "what a mutation can expect of a tombstone", 0, expectations_about_tombstones, NULL},
     {"B5", "neither delete nor expiry removes a record", 0, only_erase_removes, NULL},
@@ -506,5 +607,7 @@ const cf_case cf_backend_cases[] = {
     {"B8b", "a cut scan is an error and stays one", 0, a_cut_scan_is_no_end, NULL},
     {"B9", "keys from 1 to 250 bytes without NUL", 0, limits_of_keys, NULL},
     {"B9b", "system xattrs up to 1 MiB", 0, limits_of_xattrs, NULL},
+    {"B9c", "64 xattrs, and no more", 0, limits_of_mutations, NULL},
+    {"B9d", "user flags are kept or refused, never dropped", 0, flags_where_there_are_none, NULL},
     {NULL, NULL, 0, NULL, NULL},
 };

@@ -135,6 +135,29 @@ static void many_exactly_once(cf *t)
     EQ(MANY / 3 * 2, n);
 }
 
+/* More tombstones in a row than fit on a page hide what is behind them from nobody. */
+static void behind_many_tombstones(cf *t)
+{
+    enum { DEAD = 600 };
+    SEG_AUTO(segue_buf) keys = {0};
+    char key[16];
+    fx_set(t, "a", "1");
+    fx_set(t, "z", "1");
+    for (int i = 0; i < DEAD; i++) {
+        (void)snprintf(key, sizeof key, "dead%03d", i); /* fits */
+        if (t->target->place != IN_STORE) fx_set(t, key, "1");
+        segue_xattr x = {K("_a"), K("1")};
+        segue_xattr_write w = {.set = &x, .n_set = 1};
+        if (t->target->place != IN_STORE) IS(OK, do_delete(t, key));
+        else IS(OK, segue_write_tombstone(t->store, K(key), 0, false, &w, NULL, NULL, &t->err));
+    }
+    assert_string_equal(do_scan(t, NULL, &keys), "a z");
+    uint64_t purged = 0;
+    IS(OK, do_purge(t, &purged));
+    EQ(DEAD, purged);
+    assert_string_equal(scan(t, NULL, NULL, NULL, SEGUE_SCAN_TOMBSTONES, &keys), "a z");
+}
+
 static void scan_ends_once(cf *t)
 {
     fx_set(t, "a", "1");
@@ -174,6 +197,7 @@ const cf_case cf_scan_cases[] = {
     {"S105b", "a prefix of high bytes has an end too", 0, prefix_of_high_bytes, NULL},
     {"S106", "tombstones are left out unless asked for", 0, tombstones_are_left_out, NULL},
     {"S106b", "many documents are seen exactly once, in order", 0, many_exactly_once, NULL},
+    {"S106e", "a long row of tombstones hides nothing, and is purged page by page", 0, behind_many_tombstones, NULL},
     {"S106c", "the end stays the end", 0, scan_ends_once, NULL},
     {"S106d", "Segue's own records are refused and not listed", 0, own_records_are_hidden, NULL},
     {NULL, NULL, 0, NULL, NULL},

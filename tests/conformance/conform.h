@@ -69,7 +69,7 @@ typedef enum cf_need {
     NEEDS_KEEP_CAS = 1 << 1,
     NEEDS_REOPEN = 1 << 2, /* data outlives its last handle */
     NEEDS_SINGLE = 1 << 3, /* speaks of an engine, not of a dual store */
-    NEEDS_FORWARD = 1 << 4 /* makes no sense where the dual store only passes through */
+    NEEDS_MOVE = 1 << 4    /* moves records between collections of one engine */
 } cf_need;
 
 typedef struct cf_case {

@@ -185,8 +185,7 @@ const char *cf_why_not(const cf_target *target, unsigned caps, const cf_case *c)
     if ((c->needs & NEEDS_REOPEN) && target->main->kind == KIND_MEM) return "the data does not outlive its last handle";
     if ((c->needs & NEEDS_SINGLE) && target->is_dual)
         return "speaks of one engine; its two sides are tested by themselves";
-    if ((c->needs & NEEDS_FORWARD) && target->is_dual && target->phase != SEGUE_PHASE_FORWARD)
-        return "speaks of a dual store that reads both sides";
+    if ((c->needs & NEEDS_MOVE) && !(caps & SEGUE_CAP_MOVE)) return "the engine cannot move records";
     return NULL;
 }
 
