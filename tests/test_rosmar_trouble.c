@@ -35,7 +35,8 @@ static segue_status try_open(const char *rest, unsigned flags)
 #define assert_refused(rest, flags, status, words)                                                                     \
     do {                                                                                                               \
         assert_status(try_open(rest, flags), status);                                                                  \
-        if (!strstr(test_err.message, words)) fail_msg("%s: \"%s\" does not say \"%s\"", rest, test_err.message, words);         \
+        if (!strstr(test_err.message, words))                                                                          \
+            fail_msg("%s: \"%s\" does not say \"%s\"", rest, test_err.message, words);                                 \
     } while (0)
 
 static void write_file(const char *name, const void *data, size_t size, long at)
@@ -88,7 +89,8 @@ static void a_bucket_of_another_version_or_layout_is_refused(void **state)
     test_sql_run("sg-bucket", "PRAGMA user_version=2");
     assert_refused("sg-bucket", 0, SEGUE_WRONG_FORMAT, "schema version 2");
     assert_refused("sg-bucket", SEGUE_OPEN_READ_ONLY, SEGUE_WRONG_FORMAT, "schema version 2");
-    test_sql_run("sg-bucket", "PRAGMA user_version=1; DROP INDEX mapped_key; ALTER TABLE documents DROP COLUMN revSeqNo");
+    test_sql_run("sg-bucket",
+                 "PRAGMA user_version=1; DROP INDEX mapped_key; ALTER TABLE documents DROP COLUMN revSeqNo");
     assert_refused("sg-bucket", 0, SEGUE_WRONG_FORMAT, "revSeqNo");
     assert_refused("sg-bucket", SEGUE_OPEN_READ_ONLY, SEGUE_WRONG_FORMAT, "revSeqNo");
 }
@@ -143,8 +145,14 @@ static void a_damaged_page_cuts_a_scan_and_never_ends_it(void **state)
 static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **state)
 {
     static const char *const damages[] = {
-        "xattrs=x'5b315d'", "xattrs=CAST('{\"a\":1' AS BLOB)", "xattrs=x'7b22ff223a317d'", "cas=0", "cas=-5", "exp=-1",
-        "exp=4294967296", "revSeqNo=-1",
+        "xattrs=x'5b315d'",
+        "xattrs=CAST('{\"a\":1' AS BLOB)",
+        "xattrs=x'7b22ff223a317d'",
+        "cas=0",
+        "cas=-5",
+        "exp=-1",
+        "exp=4294967296",
+        "revSeqNo=-1",
     };
     segue_doc doc = {0};
     size_t n = 0;
@@ -155,7 +163,8 @@ static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **sta
         (void)snprintf(sql, sizeof sql, "UPDATE documents SET %s WHERE collection=1 AND key='doc:00067'", damages[i]);
         test_sql_run("sg-bucket", sql);
         segue_store *s = test_open_bucket("sg-bucket", "_default._default", SEGUE_OPEN_READ_ONLY);
-        if (segue_get(s, str("doc:00067"), NULL, &doc, &test_err) != SEGUE_CORRUPT) fail_msg("%s: not noticed", damages[i]);
+        if (segue_get(s, str("doc:00067"), NULL, &doc, &test_err) != SEGUE_CORRUPT)
+            fail_msg("%s: not noticed", damages[i]);
         if (!strstr(test_err.message, "doc:00067")) fail_msg("%s: %s", damages[i], test_err.message);
         assert_ok(segue_get(s, str("doc:00066"), NULL, &doc, &test_err));
         assert_status(scan_all(s, &n), SEGUE_CORRUPT);
@@ -320,8 +329,8 @@ static void *count_up(void *arg)
     size_t wrong = 0;
     for (unsigned i = 0; i < N_STEPS; i++) {
         if (segue_incr(s, segue_str("counter"), 1, &zero, segue_expiry_none(), NULL, NULL, NULL) != SEGUE_OK) wrong++;
-        if (i % 3 == 0 && segue_add(s, segue_str("doc:00066"), segue_str("1"), segue_expiry_none(), NULL, NULL, NULL) !=
-                              SEGUE_EXISTS)
+        if (i % 3 == 0 &&
+            segue_add(s, segue_str("doc:00066"), segue_str("1"), segue_expiry_none(), NULL, NULL, NULL) != SEGUE_EXISTS)
             wrong++;
     }
     return (void *)(uintptr_t)wrong;

@@ -75,7 +75,7 @@ static void fill(segue_error *err, segue_status status, const char *format, va_l
     else if ((size_t)n >= sizeof err->message) memcpy(err->message + sizeof err->message - 4, "...", 4);
 }
 
-segue_status segue_fail(segue_call *call, segue_status status, const char *format, ...)
+segue_status(segue_fail)(segue_call *call, segue_status status, const char *format, ...)
 {
     if (!call || !call->err) return status;
     va_list args;
@@ -85,7 +85,7 @@ segue_status segue_fail(segue_call *call, segue_status status, const char *forma
     return status;
 }
 
-segue_status seg_error_set(segue_error *err, segue_status status, const char *format, ...)
+segue_status(seg_error_set)(segue_error *err, segue_status status, const char *format, ...)
 {
     if (!err) return status;
     va_list args;

@@ -31,6 +31,10 @@ _Noreturn void seg_assert_failed(const char *what, const char *file, int line);
 /* Like segue_fail, for code that has a segue_error and no call. */
 segue_status seg_error_set(segue_error *err, segue_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__ /* the analyzer does not see that both return the status they are given */
+#define seg_error_set(err, st, ...) ((void)seg_error_set((err), (st), __VA_ARGS__), (st))
+#define segue_fail(call, st, ...) ((void)segue_fail((call), (st), __VA_ARGS__), (st))
+#endif
 /* A key (or any bytes) for an error sentence: printable, quoted, shortened. Writes at most size bytes, returns out. */
 enum { SEG_QUOTED_MAX = 80 };
 const char *seg_quote(segue_slice bytes, char out[SEG_QUOTED_MAX]);
