@@ -56,7 +56,8 @@ static void assert_record(const json_t *line, const segue_record *rec)
     char where[400], quoted[SEG_QUOTED_MAX], number[32];
     const json_t *key = json_object_get(line, "key"), *text = json_object_get(line, "body");
     (void)snprintf(where, sizeof where, "%s, expected %s", seg_quote(rec->key, quoted), json_string_value(key));
-    if (!segue_slice_equal(segue_bytes(json_string_value(key), json_string_length(key)), rec->key)) fail_msg("%s", where);
+    if (!segue_slice_equal(segue_bytes(json_string_value(key), json_string_length(key)), rec->key))
+        fail_msg("%s", where);
     (void)snprintf(number, sizeof number, "%" PRIu64, rec->cas); /* fits */
     assert_string_equal(json_string_value(json_object_get(line, "cas")), number);
     (void)snprintf(number, sizeof number, "%" PRIu64, rec->revision); /* fits */
@@ -132,7 +133,8 @@ static void reading_changes_no_byte_and_leaves_no_file(void **state)
     (void)compare_with_dump("sg-bucket", "app.orders"); /* counted above */
     (void)snprintf(command, sizeof command,
                    "cmp " TEST_DATA_DIR "/sg-bucket/rosmar.sqlite3 %s/sg-bucket/rosmar.sqlite3 && "
-                   "test \"$(ls %s/sg-bucket)\" = rosmar.sqlite3", test_folder, test_folder); /* fits */
+                   "test \"$(ls %s/sg-bucket)\" = rosmar.sqlite3",
+                   test_folder, test_folder); /* fits */
     assert_int_equal(system(command), 0);
 }
 
@@ -159,12 +161,14 @@ static void put_all(segue_store *from, segue_store *to)
 static const char *count_others(const char *name)
 {
     char sql[512];
-    (void)snprintf(sql, sizeof sql,
-                   "SELECT count(*) FROM documents b LEFT JOIN documents a ON a.collection=1 AND a.key=b.key WHERE "
-                   "b.collection=(SELECT id FROM collections WHERE name='%s') AND NOT (a.cas IS b.cas AND a.exp IS b.exp "
-                   "AND a.xattrs IS b.xattrs AND a.isJSON IS b.isJSON AND a.value IS b.value AND a.tombstone IS "
-                   "b.tombstone AND a.revSeqNo IS b.revSeqNo AND typeof(a.xattrs) IS typeof(b.xattrs) AND "
-                   "typeof(a.value) IS typeof(b.value) AND typeof(a.key) IS typeof(b.key))", name); /* fits */
+    (void)snprintf(
+        sql, sizeof sql,
+        "SELECT count(*) FROM documents b LEFT JOIN documents a ON a.collection=1 AND a.key=b.key WHERE "
+        "b.collection=(SELECT id FROM collections WHERE name='%s') AND NOT (a.cas IS b.cas AND a.exp IS b.exp "
+        "AND a.xattrs IS b.xattrs AND a.isJSON IS b.isJSON AND a.value IS b.value AND a.tombstone IS "
+        "b.tombstone AND a.revSeqNo IS b.revSeqNo AND typeof(a.xattrs) IS typeof(b.xattrs) AND "
+        "typeof(a.value) IS typeof(b.value) AND typeof(a.key) IS typeof(b.key))",
+        name); /* fits */
     return test_sql_ask("sg-bucket", sql);
 }
 
@@ -177,8 +181,10 @@ static void a_record_written_again_is_the_same_row_byte_for_byte(void **state)
     put_all(from, to);
     segue_close(from);
     segue_close(to);
-    assert_string_equal(test_sql_ask("sg-bucket", "SELECT count(*) FROM documents d JOIN collections c ON c.id=d.collection "
-                                         "WHERE c.scope='test' AND c.name='again'"), "1539");
+    assert_string_equal(test_sql_ask("sg-bucket",
+                                     "SELECT count(*) FROM documents d JOIN collections c ON c.id=d.collection "
+                                     "WHERE c.scope='test' AND c.name='again'"),
+                        "1539");
     assert_string_equal(count_others("again"), "0");
 }
 
@@ -195,9 +201,11 @@ static void a_write_keeps_the_books_of_bucket_and_collection(void **state)
     assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='orders'"), cas);
     assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='products'"),
                      1795444169306800128u);
-    assert_string_equal(test_sql_ask("sg-bucket",
-                            "SELECT quote(value)||typeof(xattrs)||exp||' '||isJSON||tombstone||revSeqNo||typeof(key) "
-                            "FROM documents WHERE key='k'"), "X'7B2261223A317D'null4000000000 101text");
+    assert_string_equal(
+        test_sql_ask("sg-bucket",
+                     "SELECT quote(value)||typeof(xattrs)||exp||' '||isJSON||tombstone||revSeqNo||typeof(key) "
+                     "FROM documents WHERE key='k'"),
+        "X'7B2261223A317D'null4000000000 101text");
     assert_int_equal(test_sql_number("sg-bucket", "SELECT cas FROM documents WHERE key='k'"), cas);
     segue_close(s);
 }
@@ -205,7 +213,10 @@ static void a_write_keeps_the_books_of_bucket_and_collection(void **state)
 static void a_tombstone_is_written_as_the_original_writes_it(void **state)
 {
     segue_xattr xattrs[] = {{str("user"), str("1")}, {str("_sys"), str("{\"n\":12345678901234567890,\"h\":\"<&>\"}")}};
-    segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = str("[1]"), .set_xattrs = xattrs, .n_set_xattrs = 2,
+    segue_mutation m = {.body_op = SEGUE_BODY_SET,
+                        .body = str("[1]"),
+                        .set_xattrs = xattrs,
+                        .n_set_xattrs = 2,
                         .expiry = segue_expiry_in(1000)};
     static const char row[] = "SELECT quote(value)||'|'||ifnull(cast(xattrs AS text),'none')||'|'||(exp>0)||isJSON||"
                               "tombstone||revSeqNo FROM documents WHERE collection=1 AND key='t'";
@@ -216,7 +227,8 @@ static void a_tombstone_is_written_as_the_original_writes_it(void **state)
     assert_string_equal(test_sql_ask("sg-bucket", row),
                         "X'5B315D'|{\"_sys\":{\"n\":12345678901234567890,\"h\":\"<&>\"},\"user\":1}|1101");
     assert_ok(segue_delete(s, str("t"), NULL, &test_err));
-    assert_string_equal(test_sql_ask("sg-bucket", row), "NULL|{\"_sys\":{\"n\":12345678901234567890,\"h\":\"<&>\"}}|0012");
+    assert_string_equal(test_sql_ask("sg-bucket", row),
+                        "NULL|{\"_sys\":{\"n\":12345678901234567890,\"h\":\"<&>\"}}|0012");
     assert_ok(segue_set(s, str("t"), segue_bytes("", 0), segue_expiry_none(), NULL, NULL, &test_err));
     assert_string_equal(test_sql_ask("sg-bucket", row), "X''|none|0103");
     segue_doc doc = {0};
@@ -242,7 +254,8 @@ static void names_of_xattrs_are_escaped_and_values_are_not_touched(void **state)
         assert_true(segue_slice_equal(doc.rec.xattrs[i].name, xattrs[i].name));
         assert_true(segue_slice_equal(doc.rec.xattrs[i].value, xattrs[i].value));
     }
-    assert_string_equal(test_sql_ask("sg-bucket", "SELECT json_valid(cast(xattrs AS text)) FROM documents WHERE key='x'"), "1");
+    assert_string_equal(
+        test_sql_ask("sg-bucket", "SELECT json_valid(cast(xattrs AS text)) FROM documents WHERE key='x'"), "1");
     segue_doc_free(&doc);
     segue_close(s);
 }
@@ -265,7 +278,8 @@ static void keys_of_any_bytes_are_kept_and_sorted_as_bytes(void **state)
     assert_ok(segue_scan_open(s, &range, &scan, &test_err));
     for (size_t i = 0; i < N; i++) {
         assert_ok(segue_scan_next(scan, &rec, &test_err));
-        if (!segue_slice_equal(rec->key, str(keys[i]))) fail_msg("key %zu is %.*s", i, (int)rec->key.size, rec->key.data);
+        if (!segue_slice_equal(rec->key, str(keys[i])))
+            fail_msg("key %zu is %.*s", i, (int)rec->key.size, rec->key.data);
         assert_ok(segue_get(s, str(keys[i]), NULL, &doc, &test_err));
         assert_true(segue_slice_equal(doc.rec.body, str(keys[i])));
     }
@@ -322,7 +336,8 @@ static void a_move_carries_the_row_and_keeps_the_books(void **state)
     assert_int_equal(after.rec.cas, before.rec.cas);
     assert_int_equal(after.rec.revision, before.rec.revision);
     assert_int_equal(after.rec.n_xattrs, before.rec.n_xattrs);
-    assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='_mobile'"), before.rec.cas);
+    assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM collections WHERE name='_mobile'"),
+                     before.rec.cas);
     assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM bucket"), 1795444169310208000u);
     segue_doc_free(&before);
     segue_doc_free(&after);
@@ -342,17 +357,23 @@ static void a_record_that_moves_back_is_indexed_again(void **state)
     segue_store *a = test_open_bucket("sg-bucket", "_default._default", 0);
     segue_store *b = test_open_bucket("sg-bucket", "test.aside", 0);
     assert_ok(segue_get_record(a, str(key), NULL, &doc, &test_err));
-    assert_int_not_equal(test_sql_number("sg-bucket", "SELECT count(*) FROM mapped m JOIN documents d ON d.id=m.doc WHERE "
-                                                 "d.key='doc:00066' AND d.collection=1"), 0);
+    assert_int_not_equal(test_sql_number("sg-bucket",
+                                         "SELECT count(*) FROM mapped m JOIN documents d ON d.id=m.doc WHERE "
+                                         "d.key='doc:00066' AND d.collection=1"),
+                         0);
     assert_status(move_one(a, b, key, doc.rec.cas, false, &moved), SEGUE_OK);
     assert_int_equal(test_sql_number("sg-bucket", "SELECT count(*) FROM mapped m JOIN documents d ON d.id=m.doc JOIN "
-                                             "collections c ON c.id=d.collection WHERE d.key='doc:00066' AND "
-                                             "(d.collection=1 OR c.name='aside')"), 0);
+                                                  "collections c ON c.id=d.collection WHERE d.key='doc:00066' AND "
+                                                  "(d.collection=1 OR c.name='aside')"),
+                     0);
     assert_status(move_one(b, a, key, doc.rec.cas, false, &moved), SEGUE_OK);
-    assert_int_equal(test_sql_number("sg-bucket", "SELECT max(v.lastCas) FROM views v JOIN designDocs d ON d.id=v.designDoc "
-                                             "WHERE d.collection=1"), doc.rec.cas - 1);
+    assert_int_equal(test_sql_number("sg-bucket",
+                                     "SELECT max(v.lastCas) FROM views v JOIN designDocs d ON d.id=v.designDoc "
+                                     "WHERE d.collection=1"),
+                     doc.rec.cas - 1);
     assert_int_not_equal(test_sql_number("sg-bucket", "SELECT max(v.lastCas) FROM views v JOIN designDocs d ON "
-                                                 "d.id=v.designDoc WHERE d.collection=2"), doc.rec.cas - 1);
+                                                      "d.id=v.designDoc WHERE d.collection=2"),
+                         doc.rec.cas - 1);
     segue_doc_free(&doc);
     segue_close(a);
     segue_close(b);
@@ -372,7 +393,8 @@ static void a_new_cas_is_above_what_another_process_gave(void **state)
     test_sql_run("sg-bucket", "UPDATE bucket SET lastCas=4000000000000000000");
     assert_ok(segue_set(s, str("k"), str("2"), segue_expiry_none(), NULL, &cas, &test_err));
     assert_true(cas > future);
-    test_sql_run("sg-bucket", "UPDATE bucket SET lastCas=5; UPDATE documents SET cas=4500000000000000000 WHERE key='k'");
+    test_sql_run("sg-bucket",
+                 "UPDATE bucket SET lastCas=5; UPDATE documents SET cas=4500000000000000000 WHERE key='k'");
     assert_ok(segue_set(s, str("k"), str("3"), segue_expiry_none(), NULL, &cas, &test_err));
     assert_true(cas > 4500000000000000000u);
     assert_int_equal(test_sql_number("sg-bucket", "SELECT lastCas FROM bucket"), cas);
@@ -387,7 +409,7 @@ static void a_row_is_a_tombstone_if_its_mark_or_its_missing_value_says_so(void *
     (void)state;
     test_copy_here("sg-bucket");
     test_sql_run("sg-bucket", "INSERT INTO documents (collection, key, cas, value, tombstone, revSeqNo) VALUES "
-                         "(3, 'marked', 7, x'31', 1, 2), (3, 'no value', 8, NULL, 0, 2)");
+                              "(3, 'marked', 7, x'31', 1, 2), (3, 'no value', 8, NULL, 0, 2)");
     segue_store *s = test_open_bucket("sg-bucket", "app.orders", 0);
     for (size_t i = 0; i < 2; i++) {
         assert_status(segue_get(s, str(keys[i]), NULL, &doc, NULL), SEGUE_NOT_FOUND);
@@ -398,8 +420,10 @@ static void a_row_is_a_tombstone_if_its_mark_or_its_missing_value_says_so(void *
         assert_ok(segue_get(s, str(keys[i]), NULL, &doc, &test_err));
         assert_int_equal(doc.rec.revision, 3);
     }
-    assert_string_equal(test_sql_ask("sg-bucket", "SELECT group_concat(tombstone||quote(value)) FROM documents WHERE key IN "
-                                         "('marked', 'no value')"), "0X'32',0X'32'");
+    assert_string_equal(test_sql_ask("sg-bucket",
+                                     "SELECT group_concat(tombstone||quote(value)) FROM documents WHERE key IN "
+                                     "('marked', 'no value')"),
+                        "0X'32',0X'32'");
     segue_doc_free(&doc);
     segue_close(s);
 }
@@ -420,7 +444,8 @@ static void handles_of_one_collection_are_known_to_be_the_same(void **state)
 {
     (void)state;
     test_copy_here("sg-bucket");
-    segue_store *a = test_open_bucket("sg-bucket", "app.orders", 0), *b = test_open_bucket("sg-bucket", "app.orders", 0),
+    segue_store *a = test_open_bucket("sg-bucket", "app.orders", 0),
+                *b = test_open_bucket("sg-bucket", "app.orders", 0),
                 *c = test_open_bucket("sg-bucket", "app.products", 0),
                 *d = test_open_bucket("sg-bucket", "app.orders", SEGUE_OPEN_READ_ONLY);
     assert_true(seg_store_same(a, b));

@@ -98,10 +98,7 @@ const char *test_sql_ask(const char *bucket, const char *sql)
     return answer;
 }
 
-uint64_t test_sql_number(const char *bucket, const char *sql)
-{
-    return strtoull(test_sql_ask(bucket, sql), NULL, 10);
-}
+uint64_t test_sql_number(const char *bucket, const char *sql) { return strtoull(test_sql_ask(bucket, sql), NULL, 10); }
 
 void test_sql_run(const char *bucket, const char *sql)
 {

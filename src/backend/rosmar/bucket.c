@@ -40,12 +40,11 @@ static segue_status find_file(const char *directory, bool read_only, char **ret_
     memcpy(path, real, strlen(real));
     memcpy(path + strlen(real), "/" FILE_NAME, sizeof "/" FILE_NAME);
     if (stat(path, ret_stat) != 0) return no_bucket(directory, errno, call);
-    if (!S_ISREG(ret_stat->st_mode))
-        return segue_fail(call, SEGUE_WRONG_FORMAT, "rosmar: %s is not a file", path);
+    if (!S_ISREG(ret_stat->st_mode)) return segue_fail(call, SEGUE_WRONG_FORMAT, "rosmar: %s is not a file", path);
     if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0) return no_bucket(directory, errno, call);
     /* SQLite makes the write-ahead log beside the file, so writing needs the directory too. */
-    if (!read_only && (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 ||
-                       faccessat(AT_FDCWD, real, W_OK, AT_EACCESS) != 0))
+    if (!read_only &&
+        (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) != 0 || faccessat(AT_FDCWD, real, W_OK, AT_EACCESS) != 0))
         return segue_fail(call, seg_status_of_errno(errno), "rosmar: %s cannot be written: %s", path, strerror(errno));
     *ret_path = path;
     path = NULL;
@@ -86,8 +85,9 @@ static seg_rosmar_bucket *make_bucket(char *path, const struct stat *file, bool 
 /* New CASes must be above all that the bucket gave, also where its own bookkeeping missed one. */
 static segue_status raise_clock(seg_rosmar_bucket *b, seg_rosmar_conn *conn, segue_call *call)
 {
-    static const char sql[] = "SELECT max(ifnull(lastCas, 0)) FROM bucket UNION ALL SELECT max(ifnull(c.lastCas, 0), "
-                              "ifnull((SELECT max(cas) FROM documents d WHERE d.collection=c.id), 0)) FROM collections c";
+    static const char sql[] =
+        "SELECT max(ifnull(lastCas, 0)) FROM bucket UNION ALL SELECT max(ifnull(c.lastCas, 0), "
+        "ifnull((SELECT max(cas) FROM documents d WHERE d.collection=c.id), 0)) FROM collections c";
     sqlite3_stmt *stmt = NULL;
     int code = sqlite3_prepare_v2(conn->db, sql, -1, &stmt, NULL);
     while (code == SQLITE_OK || code == SQLITE_ROW)

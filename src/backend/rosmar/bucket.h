@@ -13,16 +13,16 @@ struct seg_rosmar_job;
 typedef struct seg_rosmar_bucket {
     struct seg_rosmar_bucket *next; /* in the list of open ones */
     unsigned refs;
-    dev_t device;                   /* with inode and read_only: which file this is */
+    dev_t device; /* with inode and read_only: which file this is */
     ino_t inode;
     bool read_only;
     char *path;
     seg_clock clock;
-    pthread_mutex_t lock;           /* of all below; never held during I/O but to open */
-    seg_rosmar_conn *readers;       /* idle ones */
+    pthread_mutex_t lock;     /* of all below; never held during I/O but to open */
+    seg_rosmar_conn *readers; /* idle ones */
     unsigned n_readers;
-    pthread_cond_t turn;            /* a batch of writes has ended */
-    bool leading;                   /* somebody is writing one, and alone uses writer */
+    pthread_cond_t turn; /* a batch of writes has ended */
+    bool leading;        /* somebody is writing one, and alone uses writer */
     seg_rosmar_conn *writer;
     struct seg_rosmar_job *first, **last; /* waiting writes */
 } seg_rosmar_bucket;

@@ -31,10 +31,9 @@ static const char *const texts[SEG_ROSMAR_N_SQL] = {
         "xattrs=excluded.xattrs, cas=excluded.cas, revSeqNo=excluded.revSeqNo, exp=excluded.exp, "
         "isJSON=excluded.isJSON, tombstone=excluded.tombstone",
     [SEG_ROSMAR_ERASE] = "DELETE FROM documents WHERE collection=?1 AND key=?2",
-    [SEG_ROSMAR_COPY] =
-        "INSERT INTO documents (collection, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone) "
-        "SELECT ?3, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone FROM documents "
-        "WHERE collection=?1 AND key=?2",
+    [SEG_ROSMAR_COPY] = "INSERT INTO documents (collection, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone) "
+                        "SELECT ?3, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone FROM documents "
+                        "WHERE collection=?1 AND key=?2",
     [SEG_ROSMAR_NOTE_BUCKET] = "UPDATE bucket SET lastCas=max(lastCas, ?1)",
     [SEG_ROSMAR_NOTE_COLLECTION] = "UPDATE collections SET lastCas=max(ifnull(lastCas, 0), ?1) WHERE id=?2",
     [SEG_ROSMAR_NOTE_VIEWS] = ("UPDATE views SET lastCas=?1-1 WHERE lastCas>=?1 AND designDoc IN "
@@ -85,7 +84,7 @@ sqlite3_stmt *seg_rosmar_stmt(seg_rosmar_conn *conn, seg_rosmar_sql which)
             return NULL;
         return conn->stmts[which];
     }
-    (void)sqlite3_reset(conn->stmts[which]); /* reports once more what its last step said */
+    (void)sqlite3_reset(conn->stmts[which]);          /* reports once more what its last step said */
     (void)sqlite3_clear_bindings(conn->stmts[which]); /* always SQLITE_OK */
     return conn->stmts[which];
 }
@@ -112,8 +111,7 @@ void seg_rosmar_conn_close(seg_rosmar_conn *conn)
 static segue_status open_file(seg_rosmar_conn *conn, int flags, bool as_it_lies, segue_call *call)
 {
     SEG_AUTO(segue_buf) uri = {0};
-    if (segue_buf_append(&uri, "file:", 5) != SEGUE_OK ||
-        seg_url_encode(segue_str(conn->path), &uri) != SEGUE_OK ||
+    if (segue_buf_append(&uri, "file:", 5) != SEGUE_OK || seg_url_encode(segue_str(conn->path), &uri) != SEGUE_OK ||
         segue_buf_append(&uri, as_it_lies ? "?immutable=1" : "", as_it_lies ? 13 : 1) != SEGUE_OK)
         return segue_fail(call, SEGUE_NO_MEMORY, "rosmar: out of memory for a file name");
     (void)sqlite3_close(conn->db); /* of an earlier attempt, or NULL */
@@ -142,8 +140,10 @@ static segue_status check_schema(seg_rosmar_conn *conn, bool read_only, segue_ca
     int64_t version = 0, tables = 0, utf8 = 0;
     segue_status st = ask(conn, "PRAGMA user_version", &version, call);
     if (st == SEGUE_OK)
-        st = ask(conn, "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN "
-                       "('bucket','collections','documents','designDocs','views','mapped')", &tables, call);
+        st = ask(conn,
+                 "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name IN "
+                 "('bucket','collections','documents','designDocs','views','mapped')",
+                 &tables, call);
     if (st == SEGUE_OK) st = ask(conn, "SELECT encoding='UTF-8' FROM pragma_encoding", &utf8, call);
     if (st != SEGUE_OK) return st;
     if (tables != 6 || !utf8)
@@ -195,7 +195,8 @@ static segue_status open_and_check(seg_rosmar_conn *conn, bool read_only, segue_
                                   : "PRAGMA foreign_keys=OFF; PRAGMA trusted_schema=OFF; PRAGMA synchronous=FULL";
     if (sqlite3_exec(conn->db, setup, NULL, NULL, NULL) != SQLITE_OK) return seg_rosmar_failed(conn, call);
     st = check_schema(conn, read_only, call);
-    if (st == SEGUE_OK && !read_only && sqlite3_exec(conn->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK)
+    if (st == SEGUE_OK && !read_only &&
+        sqlite3_exec(conn->db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) != SQLITE_OK)
         st = seg_rosmar_failed(conn, call);
     return st;
 }

@@ -8,18 +8,18 @@
 /* The statements, in the order of their texts in conn.c. */
 typedef enum seg_rosmar_sql {
     SEG_ROSMAR_GET,
-    SEG_ROSMAR_SCAN,           /* from .. (the end of the range is the caller's to see) */
+    SEG_ROSMAR_SCAN, /* from .. (the end of the range is the caller's to see) */
     SEG_ROSMAR_SCAN_AFTER,
     SEG_ROSMAR_SCAN_KEYS,
     SEG_ROSMAR_SCAN_KEYS_AFTER,
-    SEG_ROSMAR_N_READS,        /* up to here a reading connection needs them */
+    SEG_ROSMAR_N_READS, /* up to here a reading connection needs them */
     SEG_ROSMAR_BEGIN = SEG_ROSMAR_N_READS,
     SEG_ROSMAR_COMMIT,
     SEG_ROSMAR_ROLLBACK,
-    SEG_ROSMAR_HIGH,           /* the highest CAS the bucket knows of */
+    SEG_ROSMAR_HIGH, /* the highest CAS the bucket knows of */
     SEG_ROSMAR_PUT,
     SEG_ROSMAR_ERASE,
-    SEG_ROSMAR_COPY,           /* a row to another collection, as it is */
+    SEG_ROSMAR_COPY, /* a row to another collection, as it is */
     SEG_ROSMAR_NOTE_BUCKET,
     SEG_ROSMAR_NOTE_COLLECTION,
     SEG_ROSMAR_NOTE_VIEWS,
@@ -31,7 +31,7 @@ typedef struct seg_rosmar_conn {
     const char *path;             /* for sentences; the engine's */
     sqlite3 *db;
     sqlite3_stmt *stmts[SEG_ROSMAR_N_SQL];
-    bool changed;                 /* the running transaction's current job has written */
+    bool changed; /* the running transaction's current job has written */
 } seg_rosmar_conn;
 
 /* Open the file of a bucket and see that it is one that we know. Where a reader may not write beside the file, a file on a

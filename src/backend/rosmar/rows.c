@@ -97,10 +97,10 @@ static void note(seg_rosmar_notes *notes, uint64_t cas, bool kept)
 static segue_status check_fits(const seg_rosmar_conn *conn, const segue_record *rec, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
-    const char *what = rec->flags                      ? "keeps no user flags"
-                       : rec->cas > INT64_MAX          ? "cannot hold a CAS with bit 63 set"
-                       : rec->revision > INT64_MAX     ? "cannot hold a revision above 2^63-1"
-                                                       : NULL;
+    const char *what = rec->flags                  ? "keeps no user flags"
+                       : rec->cas > INT64_MAX      ? "cannot hold a CAS with bit 63 set"
+                       : rec->revision > INT64_MAX ? "cannot hold a revision above 2^63-1"
+                                                   : NULL;
     if (!what) return SEGUE_OK;
     return segue_fail(call, SEGUE_UNSUPPORTED, "rosmar: %s: %s: a bucket %s", conn->path, seg_quote(rec->key, quoted),
                       what);
@@ -128,8 +128,7 @@ segue_status seg_rosmar_row_write(seg_rosmar_conn *conn, const segue_record *rec
         !bind_blob(put, 3, rec->is_tombstone ? segue_bytes(NULL, 0) : rec->body) || !bind_blob(put, 4, xattrs) ||
         sqlite3_bind_int64(put, 5, (int64_t)rec->cas) != SQLITE_OK ||
         sqlite3_bind_int64(put, 6, (int64_t)rec->revision) != SQLITE_OK ||
-        sqlite3_bind_int64(put, 7, rec->expiry) != SQLITE_OK ||
-        sqlite3_bind_int(put, 8, rec->is_json) != SQLITE_OK ||
+        sqlite3_bind_int64(put, 7, rec->expiry) != SQLITE_OK || sqlite3_bind_int(put, 8, rec->is_json) != SQLITE_OK ||
         sqlite3_bind_int(put, 9, rec->is_tombstone) != SQLITE_OK)
         return seg_rosmar_failed(conn, call);
     conn->changed = true;
@@ -180,7 +179,6 @@ segue_status seg_rosmar_write_notes(seg_rosmar_conn *conn, const seg_rosmar_note
     if (sqlite3_changes(conn->db) == 0)
         return segue_fail(call, SEGUE_NO_STORE, "rosmar: %s: the collection has been dropped", conn->path);
     /* A view has indexed up to a CAS; a record that comes with an older one must not slip below it. */
-    if (notes->lowest_kept)
-        st = run_note(conn, SEG_ROSMAR_NOTE_VIEWS, notes->lowest_kept, notes->collection, call);
+    if (notes->lowest_kept) st = run_note(conn, SEG_ROSMAR_NOTE_VIEWS, notes->lowest_kept, notes->collection, call);
     return st;
 }

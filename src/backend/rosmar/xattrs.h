@@ -9,7 +9,7 @@ typedef struct seg_rosmar_xattrs {
     segue_xattr *slots; /* in byte order of name */
     size_t n;
     size_t capacity;
-    segue_buf names;    /* those that had escapes */
+    segue_buf names; /* those that had escapes */
 } seg_rosmar_xattrs;
 void seg_rosmar_xattrs_free(seg_rosmar_xattrs *xattrs);
 
