@@ -104,7 +104,7 @@ static void tombstones_are_left_out(cf *t)
     assert_string_equal(do_scan(t, NULL, &keys), "a c d");
 }
 
-enum { MANY = 1500 };
+enum { MANY = 600 };
 
 /* A third of the documents was changed through the store under test, a third deleted, a third not touched. */
 static void many_exactly_once(cf *t)
@@ -138,7 +138,7 @@ static void many_exactly_once(cf *t)
 /* More tombstones in a row than fit on a page hide what is behind them from nobody. */
 static void behind_many_tombstones(cf *t)
 {
-    enum { DEAD = 600 };
+    enum { DEAD = 520 };
     SEG_AUTO(segue_buf) keys = {0};
     char key[16];
     fx_set(t, "a", "1");

@@ -167,9 +167,11 @@ void cf_reopen(cf *t)
 void cf_open_other(cf *t, const char *collection)
 {
     segue_store *primary = NULL, *fallback = NULL;
+    char name[64];
     assert_null(t->other);
     if (strcmp(collection, "_system._mobile") != 0) {
-        t->other = open_store(t, collection, &primary, &fallback);
+        (void)snprintf(name, sizeof name, "%s%u", collection, t->n); /* short names; this case's own */
+        t->other = open_store(t, name, &primary, &fallback);
         segue_close(primary); /* the dual store keeps them open */
         segue_close(fallback);
         return;
