@@ -69,7 +69,8 @@ typedef enum cf_need {
     NEEDS_KEEP_CAS = 1 << 1,
     NEEDS_REOPEN = 1 << 2, /* data outlives its last handle */
     NEEDS_SINGLE = 1 << 3, /* speaks of an engine, not of a dual store */
-    NEEDS_MOVE = 1 << 4    /* moves records between collections of one engine */
+    NEEDS_MOVE = 1 << 4,   /* moves records between collections of one engine */
+    RUNS_ONCE = 1 << 5     /* prepares nothing and costs much: one starting place is enough */
 } cf_need;
 
 typedef struct cf_case {

@@ -187,6 +187,7 @@ const char *cf_why_not(const cf_target *target, unsigned caps, const cf_case *c)
     if ((c->needs & NEEDS_REOPEN) && target->main->kind == KIND_MEM) return "the data does not outlive its last handle";
     if ((c->needs & NEEDS_SINGLE) && target->is_dual)
         return "speaks of one engine; its two sides are tested by themselves";
+    if ((c->needs & RUNS_ONCE) && target->place != IN_STORE) return "prepares nothing: run from the first place only";
     if ((c->needs & NEEDS_MOVE) && !(caps & SEGUE_CAP_MOVE)) return "the engine cannot move records";
     return NULL;
 }
