@@ -87,6 +87,7 @@ static void expired_to_every_verb(cf *t)
     IS(NOT_FOUND, do_write_cas(t, "k", cas, "1", 0));
     IS(XATTR_NOT_FOUND, do_xattrs_get(t, "k", X("u")));
     IS(OK, do_xattrs_get(t, "k", X("_a")));
+    IS(PATH_NOT_FOUND, do_xattrs_remove(t, "k", cas, X("u")));
     IS(OK, do_xattrs_set(t, "k", X("_b=2")));
     TOMBSTONE("k");
     EQ(2, t->doc.rec.revision);
