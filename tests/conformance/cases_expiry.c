@@ -57,9 +57,9 @@ static void expired_is_a_tombstone(cf *t)
 {
     SEG_AUTO(segue_buf) keys = {0};
     fx_doc_expiring(t, "k", "{\"a\":1}", segue_expiry_in(100), X("_a=1", "u=2"));
-    cf_advance(99);
+    cf_advance(80);
     BODY_IS("k", "{\"a\":1}");
-    cf_advance(1);
+    cf_advance(20);
     GONE("k");
     CHECK(!do_exists(t, "k"));
     TOMBSTONE("k");
@@ -121,9 +121,9 @@ static void each_at_its_own_time(cf *t)
 static void touched_to_expire(cf *t)
 {
     fx_doc(t, "k", "1", X("_a=1"));
-    IS(OK, do_touch(t, "k", segue_expiry_in(2)));
+    IS(OK, do_touch(t, "k", segue_expiry_in(30)));
     BODY_IS("k", "1");
-    cf_advance(3);
+    cf_advance(30);
     GONE("k");
     XATTR_IS("k", "_a", "1");
 }
@@ -213,9 +213,9 @@ static void xattr_writes_and_expiry(cf *t)
 static void expires_in_the_system_collection(cf *t)
 {
     cf_open_other(t, "_system._mobile");
-    IS(OK, segue_set(t->other, K("k"), K("1"), segue_expiry_in(10), NULL, NULL, &t->err));
+    IS(OK, segue_set(t->other, K("k"), K("1"), segue_expiry_in(30), NULL, NULL, &t->err));
     IS(OK, segue_get(t->other, K("k"), NULL, &t->doc, &t->err));
-    cf_advance(11);
+    cf_advance(31);
     IS(NOT_FOUND, segue_get(t->other, K("k"), NULL, &t->doc, &t->err));
     uint64_t purged = 0;
     IS(OK, segue_purge_tombstones(t->other, &purged, &t->err));
@@ -225,9 +225,9 @@ static void expires_in_the_system_collection(cf *t)
 static void extended_in_time(cf *t)
 {
     fx_doc_expiring(t, "k", "1", segue_expiry_in(100), NULL);
-    cf_advance(99);
+    cf_advance(80);
     IS(OK, do_touch(t, "k", segue_expiry_in(1000)));
-    cf_advance(2);
+    cf_advance(30);
     BODY_IS("k", "1");
 }
 
