@@ -1,16 +1,16 @@
 /* L4: `rosmar:DIRECTORY[?collection=SCOPE.COLLECTION]`: a bucket of Sync Gateway's embedded store, read and written in
- * place, in the form that the original reads and goes on writing. The slots; the bucket and its rows are beside. Any thread:
- * reads take a connection each, writes take turns (commit.c). */
+ * place, in the form that the original reads and goes on writing. The slots; the bucket is tables.c, its rows rows.c, the
+ * file and the turns to write it sqlbase. Any thread: reads take a connection each, writes take turns. */
 #include "backend/rosmar/rosmar.h"
 
-#include "backend/rosmar/bucket.h"
+#include "backend/rosmar/tables.h"
 #include "backend/rosmar/rows.h"
 #include "base/base.h"
 #include "base/env.h"
 #include "doc/doc.h"
 
 typedef struct rosmar {
-    seg_rosmar_bucket *bucket;
+    seg_sql_engine *engine;
     int64_t collection;
     const segue_env *env;
     bool read_only;
@@ -29,15 +29,15 @@ static segue_status open_rosmar(void *self, const segue_open_args *args, segue_c
     if (st != SEGUE_OK) return st;
     if (segue_url_path(args->url)[0] == '\0')
         return segue_fail(call, SEGUE_INVALID_URL, "rosmar: the URL names no directory: rosmar:DIRECTORY");
-    st = seg_rosmar_bucket_open(segue_url_path(args->url), r->read_only, &r->bucket, call);
+    st = seg_rosmar_open(segue_url_path(args->url), args->flags, &r->engine, call);
     if (st != SEGUE_OK) return st;
     bool make = !(args->flags & (SEGUE_OPEN_EXISTING | SEGUE_OPEN_READ_ONLY));
-    st = seg_rosmar_bucket_collection(r->bucket, name ? name : "_default._default", make, &r->collection, call);
-    if (st != SEGUE_OK) seg_rosmar_bucket_close(r->bucket);
+    st = seg_rosmar_collection(r->engine, name ? name : "_default._default", make, &r->collection, call);
+    if (st != SEGUE_OK) seg_sql_engine_close(r->engine);
     return st;
 }
 
-static void close_rosmar(void *self) { seg_rosmar_bucket_close(((rosmar *)self)->bucket); }
+static void close_rosmar(void *self) { seg_sql_engine_close(((rosmar *)self)->engine); }
 
 static unsigned caps(const void *self)
 {
@@ -49,8 +49,7 @@ static unsigned caps(const void *self)
 static bool same(const void *self, const void *other)
 {
     const rosmar *a = self, *b = other;
-    return a->bucket->device == b->bucket->device && a->bucket->inode == b->bucket->inode &&
-           a->collection == b->collection;
+    return a->engine == b->engine && a->collection == b->collection;
 }
 
 /* ---- sentences ---- */
@@ -67,11 +66,11 @@ static segue_status other_cas(segue_slice key, segue_call *call)
     return segue_fail(call, SEGUE_CAS_MISMATCH, "rosmar: %s has another CAS than expected", seg_quote(key, quoted));
 }
 
-static segue_status write(rosmar *r, seg_rosmar_job_fn fn, void *job, segue_call *call)
+static segue_status write(rosmar *r, seg_sql_job_fn fn, void *job, segue_call *call)
 {
     if (r->read_only)
-        return segue_fail(call, SEGUE_READ_ONLY, "rosmar: %s was opened for reading only", r->bucket->path);
-    return seg_rosmar_write(r->bucket, fn, job, call);
+        return segue_fail(call, SEGUE_READ_ONLY, "rosmar: %s was opened for reading only", r->engine->path);
+    return seg_sql_write(r->engine, fn, job, call);
 }
 
 /* ---- get, scan ---- */
@@ -79,15 +78,15 @@ static segue_status write(rosmar *r, seg_rosmar_job_fn fn, void *job, segue_call
 static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call *call)
 {
     rosmar *r = self;
-    seg_rosmar_conn *conn = NULL;
-    segue_status st = seg_rosmar_reader_take(r->bucket, &conn, call);
+    seg_sql_conn *conn = NULL;
+    segue_status st = seg_sql_take(r->engine, &conn, call);
     if (st != SEGUE_OK) return st;
     seg_rosmar_row row = {0};
     st = seg_rosmar_row_find(conn, r->collection, key, &row, call);
     if (st == SEGUE_OK && segue_doc_assign(doc, &row.rec) != SEGUE_OK)
         st = segue_fail(call, SEGUE_NO_MEMORY, "rosmar: out of memory for a record");
     seg_rosmar_row_free(&row);
-    seg_rosmar_reader_give(r->bucket, conn);
+    seg_sql_give(r->engine, conn);
     return st == SEGUE_NOT_FOUND ? no_record(key, call) : st;
 }
 
@@ -98,11 +97,11 @@ static bool is_beyond(segue_slice key, const segue_bounds *b)
     return b->to_open ? c >= 0 : c > 0;
 }
 
-static sqlite3_stmt *scan_stmt(seg_rosmar_conn *conn, const rosmar *r, const segue_bounds *b)
+static sqlite3_stmt *scan_stmt(seg_sql_conn *conn, const rosmar *r, const segue_bounds *b)
 {
     seg_rosmar_sql which = b->keys_only ? SEG_ROSMAR_SCAN_KEYS : SEG_ROSMAR_SCAN;
     if (b->from.data && b->from_open) which = b->keys_only ? SEG_ROSMAR_SCAN_KEYS_AFTER : SEG_ROSMAR_SCAN_AFTER;
-    sqlite3_stmt *stmt = seg_rosmar_stmt(conn, which);
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, which);
     const char *from = b->from.data ? b->from.data : "";
     if (!stmt || sqlite3_bind_int64(stmt, 1, r->collection) != SQLITE_OK ||
         sqlite3_bind_text(stmt, 2, from, (int)b->from.size, SQLITE_STATIC) != SQLITE_OK)
@@ -111,16 +110,16 @@ static sqlite3_stmt *scan_stmt(seg_rosmar_conn *conn, const rosmar *r, const seg
 }
 
 /* One statement reads the page, so it is one moment of the bucket. */
-static segue_status read_page(seg_rosmar_conn *conn, sqlite3_stmt *stmt, const segue_bounds *b, seg_rosmar_row *row,
+static segue_status read_page(seg_sql_conn *conn, sqlite3_stmt *stmt, const segue_bounds *b, seg_rosmar_row *row,
                               segue_page *page, segue_call *call)
 {
     bool full = false;
     for (;;) {
         int code = sqlite3_step(stmt);
         if (code == SQLITE_DONE) return SEGUE_OK;
-        if (code != SQLITE_ROW) return seg_rosmar_failed(conn, call);
+        if (code != SQLITE_ROW) return seg_sql_failed(conn, call);
         const void *key_data = sqlite3_column_text(stmt, 6);
-        if (!key_data) return seg_rosmar_failed(conn, call);
+        if (!key_data) return seg_sql_failed(conn, call);
         segue_slice key = segue_bytes(key_data, (size_t)sqlite3_column_bytes(stmt, 6));
         if (is_beyond(key, b)) return SEGUE_OK;
         if (full) {
@@ -138,19 +137,19 @@ static segue_status read_page(seg_rosmar_conn *conn, sqlite3_stmt *stmt, const s
 static segue_status scan(void *self, const segue_bounds *b, segue_page *page, segue_call *call)
 {
     rosmar *r = self;
-    seg_rosmar_conn *conn = NULL;
-    segue_status st = seg_rosmar_reader_take(r->bucket, &conn, call);
+    seg_sql_conn *conn = NULL;
+    segue_status st = seg_sql_take(r->engine, &conn, call);
     if (st != SEGUE_OK) return st;
     seg_rosmar_row row = {.stmt = scan_stmt(conn, r, b)};
-    st = row.stmt ? read_page(conn, row.stmt, b, &row, page, call) : seg_rosmar_failed(conn, call);
+    st = row.stmt ? read_page(conn, row.stmt, b, &row, page, call) : seg_sql_failed(conn, call);
     seg_rosmar_row_free(&row);
-    seg_rosmar_reader_give(r->bucket, conn);
+    seg_sql_give(r->engine, conn);
     return st;
 }
 
 /* ---- put, erase, batches ---- */
 
-static segue_status put_row(rosmar *r, seg_rosmar_conn *conn, const segue_put *p, seg_rosmar_notes *notes,
+static segue_status put_row(rosmar *r, seg_sql_conn *conn, const segue_put *p, seg_rosmar_notes *notes,
                             uint64_t *ret_cas, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
@@ -167,15 +166,14 @@ static segue_status put_row(rosmar *r, seg_rosmar_conn *conn, const segue_put *p
     if (p->condition == SEGUE_IF_CAS && cas != p->if_cas) return other_cas(rec.key, call);
     if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = there ? revision + 1 : 1;
     uint64_t floor = there && cas > p->cas_floor ? cas : p->cas_floor;
-    if (!p->keep_cas) rec.cas = seg_clock_next(&r->bucket->clock, r->env, floor);
-    st = seg_rosmar_row_write(conn, &rec, p->keep_cas, notes, call);
-    if (st != SEGUE_OK) return st;
-    if (p->keep_cas) seg_clock_raise(&r->bucket->clock, rec.cas);
-    *ret_cas = rec.cas;
-    return SEGUE_OK;
+    if (p->keep_cas) st = seg_sql_keep_cas(r->engine, rec.cas, call);
+    else st = seg_sql_next_cas(r->engine, r->env, floor, &rec.cas, call);
+    if (st == SEGUE_OK) st = seg_rosmar_row_write(conn, &rec, p->keep_cas, notes, call);
+    if (st == SEGUE_OK) *ret_cas = rec.cas;
+    return st;
 }
 
-static segue_status erase_row(rosmar *r, seg_rosmar_conn *conn, segue_slice key, uint64_t cas, segue_call *call)
+static segue_status erase_row(rosmar *r, seg_sql_conn *conn, segue_slice key, uint64_t cas, segue_call *call)
 {
     seg_rosmar_row row = {0};
     segue_status st = seg_rosmar_row_find(conn, r->collection, key, &row, call);
@@ -196,14 +194,14 @@ typedef struct batch {
 static bool is_of_the_record(segue_status st)
 {
     return st == SEGUE_OK || st == SEGUE_NOT_FOUND || st == SEGUE_EXISTS || st == SEGUE_CAS_MISMATCH ||
-           st == SEGUE_UNSUPPORTED || st == SEGUE_INVALID_JSON;
+           st == SEGUE_UNSUPPORTED || st == SEGUE_INVALID_JSON || st == SEGUE_INVALID_ARGUMENT;
 }
 
-static segue_status run_batch(seg_rosmar_conn *conn, void *arg, segue_call *call)
+static segue_status run_batch(seg_sql_conn *conn, void *arg, segue_call *call)
 {
     batch *b = arg;
     seg_rosmar_notes notes = {.collection = b->r->collection};
-    segue_status st = seg_rosmar_raise_clock(b->r->bucket, conn, call);
+    segue_status st = SEGUE_OK;
     for (size_t i = 0; i < b->n && st == SEGUE_OK; i++) {
         segue_write *w = &b->writes[i];
         w->status = w->op == SEGUE_WRITE_PUT ? put_row(b->r, conn, &w->put, &notes, &w->cas, call)
@@ -216,7 +214,7 @@ static segue_status run_batch(seg_rosmar_conn *conn, void *arg, segue_call *call
 static segue_status write_many(void *self, segue_write *writes, size_t n, segue_call *call)
 {
     batch b = {self, writes, n};
-    return write(self, run_batch, &b, call);
+    return n ? write(self, run_batch, &b, call) : SEGUE_OK;
 }
 
 static segue_status write_one(rosmar *r, segue_write *w, segue_call *call)
@@ -252,7 +250,7 @@ typedef struct mutation {
     segue_applied applied;
 } mutation;
 
-static segue_status apply_to_row(mutation *m, seg_rosmar_conn *conn, seg_rosmar_row *row, segue_call *call)
+static segue_status apply_to_row(mutation *m, seg_sql_conn *conn, seg_rosmar_row *row, segue_call *call)
 {
     rosmar *r = m->r;
     segue_applied *a = &m->applied;
@@ -265,10 +263,8 @@ static segue_status apply_to_row(mutation *m, seg_rosmar_conn *conn, seg_rosmar_
     if (a->write) {
         seg_rosmar_notes notes = {.collection = r->collection};
         uint64_t floor = there && row->rec.cas > m->floor ? row->rec.cas : m->floor;
-        st = seg_rosmar_raise_clock(r->bucket, conn, call);
-        if (st != SEGUE_OK) return st;
-        a->rec.cas = seg_clock_next(&r->bucket->clock, r->env, floor);
-        st = seg_rosmar_row_write(conn, &a->rec, false, &notes, call);
+        st = seg_sql_next_cas(r->engine, r->env, floor, &a->rec.cas, call);
+        if (st == SEGUE_OK) st = seg_rosmar_row_write(conn, &a->rec, false, &notes, call);
         if (st == SEGUE_OK) st = seg_rosmar_write_notes(conn, &notes, call);
     }
     if (st == SEGUE_OK && m->doc && (there || a->write) && segue_doc_assign(m->doc, &a->rec) != SEGUE_OK)
@@ -277,7 +273,7 @@ static segue_status apply_to_row(mutation *m, seg_rosmar_conn *conn, seg_rosmar_
     return st;
 }
 
-static segue_status run_mutation(seg_rosmar_conn *conn, void *arg, segue_call *call)
+static segue_status run_mutation(seg_sql_conn *conn, void *arg, segue_call *call)
 {
     seg_rosmar_row row = {0};
     segue_status st = apply_to_row(arg, conn, &row, call);
@@ -307,7 +303,7 @@ typedef struct moving {
     size_t n;
 } moving;
 
-static segue_status move_row(moving *m, seg_rosmar_conn *conn, segue_move *mv, seg_rosmar_row *row,
+static segue_status move_row(moving *m, seg_sql_conn *conn, segue_move *mv, seg_rosmar_row *row,
                              seg_rosmar_notes *notes, segue_call *call)
 {
     mv->moved = false;
@@ -318,7 +314,7 @@ static segue_status move_row(moving *m, seg_rosmar_conn *conn, segue_move *mv, s
     if (st != SEGUE_OK) return st;
     if (row->rec.cas != mv->cas) return SEGUE_CAS_MISMATCH;
     if (!in_target) {
-        seg_clock_raise(&m->to->bucket->clock, row->rec.cas);
+        seg_clock_raise(&m->to->engine->clock, row->rec.cas);
         st = seg_rosmar_row_copy(conn, m->from->collection, &row->rec, notes, call);
         if (st != SEGUE_OK) return st;
         mv->moved = true;
@@ -326,7 +322,7 @@ static segue_status move_row(moving *m, seg_rosmar_conn *conn, segue_move *mv, s
     return mv->keep ? SEGUE_OK : seg_rosmar_row_erase(conn, m->from->collection, mv->key, call);
 }
 
-static segue_status run_moves(seg_rosmar_conn *conn, void *arg, segue_call *call)
+static segue_status run_moves(seg_sql_conn *conn, void *arg, segue_call *call)
 {
     moving *m = arg;
     seg_rosmar_notes notes = {.collection = m->to->collection};
@@ -344,9 +340,12 @@ static segue_status run_moves(seg_rosmar_conn *conn, void *arg, segue_call *call
 static segue_status move(void *self, void *to, segue_move *moves, size_t n, segue_call *call)
 {
     moving m = {self, to, moves, n};
-    if (m.from->bucket != m.to->bucket)
+    if (m.from->engine != m.to->engine)
         return segue_fail(call, SEGUE_UNSUPPORTED, "rosmar: the two collections are in different buckets");
-    return write(self, run_moves, &m, call);
+    if (m.from->collection == m.to->collection)
+        return segue_fail(call, SEGUE_INVALID_ARGUMENT, "rosmar: %s: records cannot be moved to where they are",
+                          m.from->engine->path);
+    return n ? write(m.to->read_only ? to : self, run_moves, &m, call) : SEGUE_OK;
 }
 
 const segue_backend seg_backend_rosmar = {

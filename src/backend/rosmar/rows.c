@@ -9,14 +9,20 @@
 
 /* ---- reading ---- */
 
-void seg_rosmar_row_free(seg_rosmar_row *row)
+void seg_rosmar_row_end(seg_rosmar_row *row)
 {
     if (row->stmt) (void)sqlite3_reset(row->stmt); /* reports once more what step said */
+    row->stmt = NULL;
+}
+
+void seg_rosmar_row_free(seg_rosmar_row *row)
+{
+    seg_rosmar_row_end(row);
     seg_rosmar_xattrs_free(&row->xattrs);
     *row = (seg_rosmar_row){0};
 }
 
-static segue_status damaged(const seg_rosmar_conn *conn, segue_slice key, const char *what, segue_call *call)
+static segue_status damaged(const seg_sql_conn *conn, segue_slice key, const char *what, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
     return segue_fail(call, SEGUE_CORRUPT, "rosmar: %s: the row of %s is damaged: %s", conn->path,
@@ -30,7 +36,7 @@ static segue_slice column_bytes(sqlite3_stmt *stmt, int column)
     return segue_bytes(data ? data : "", data ? (size_t)sqlite3_column_bytes(stmt, column) : 0);
 }
 
-segue_status seg_rosmar_row_read(seg_rosmar_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool keys_only,
+segue_status seg_rosmar_row_read(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool keys_only,
                                  seg_rosmar_row *row, segue_call *call)
 {
     segue_record *rec = &row->rec;
@@ -62,31 +68,18 @@ static bool bind_key(sqlite3_stmt *stmt, int64_t collection, segue_slice key)
            sqlite3_bind_text(stmt, 2, key.data, (int)key.size, SQLITE_STATIC) == SQLITE_OK;
 }
 
-segue_status seg_rosmar_row_find(seg_rosmar_conn *conn, int64_t collection, segue_slice key, seg_rosmar_row *row,
+segue_status seg_rosmar_row_find(seg_sql_conn *conn, int64_t collection, segue_slice key, seg_rosmar_row *row,
                                  segue_call *call)
 {
-    row->stmt = seg_rosmar_stmt(conn, SEG_ROSMAR_GET);
-    if (!bind_key(row->stmt, collection, key)) return seg_rosmar_failed(conn, call);
+    seg_rosmar_row_end(row);
+    row->stmt = seg_sql_stmt(conn, SEG_ROSMAR_GET);
+    if (!bind_key(row->stmt, collection, key)) return seg_sql_failed(conn, call);
     int code = sqlite3_step(row->stmt);
     if (code == SQLITE_ROW) return seg_rosmar_row_read(conn, row->stmt, key, false, row, call);
-    return code == SQLITE_DONE ? SEGUE_NOT_FOUND : seg_rosmar_failed(conn, call);
+    return code == SQLITE_DONE ? SEGUE_NOT_FOUND : seg_sql_failed(conn, call);
 }
 
 /* ---- writing ---- */
-
-segue_status seg_rosmar_raise_clock(seg_rosmar_bucket *bucket, seg_rosmar_conn *conn, segue_call *call)
-{
-    sqlite3_stmt *stmt = seg_rosmar_stmt(conn, SEG_ROSMAR_HIGH);
-    if (!stmt || sqlite3_step(stmt) != SQLITE_ROW) {
-        segue_status st = seg_rosmar_failed(conn, call);
-        if (stmt) (void)sqlite3_reset(stmt); /* reports once more what step said */
-        return st;
-    }
-    int64_t highest = sqlite3_column_int64(stmt, 0);
-    if (highest > 0) seg_clock_raise(&bucket->clock, (uint64_t)highest);
-    (void)sqlite3_reset(stmt); /* the step was good */
-    return SEGUE_OK;
-}
 
 static void note(seg_rosmar_notes *notes, uint64_t cas, bool kept)
 {
@@ -94,11 +87,10 @@ static void note(seg_rosmar_notes *notes, uint64_t cas, bool kept)
     if (kept && (!notes->lowest_kept || cas < notes->lowest_kept)) notes->lowest_kept = cas;
 }
 
-static segue_status check_fits(const seg_rosmar_conn *conn, const segue_record *rec, segue_call *call)
+static segue_status check_fits(const seg_sql_conn *conn, const segue_record *rec, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
     const char *what = rec->flags                  ? "keeps no user flags"
-                       : rec->cas > INT64_MAX      ? "cannot hold a CAS with bit 63 set"
                        : rec->revision > INT64_MAX ? "cannot hold a revision above 2^63-1"
                                                    : NULL;
     if (!what) return SEGUE_OK;
@@ -112,7 +104,7 @@ static bool bind_blob(sqlite3_stmt *stmt, int index, segue_slice bytes)
     return sqlite3_bind_blob64(stmt, index, bytes.data, bytes.size, SQLITE_STATIC) == SQLITE_OK;
 }
 
-segue_status seg_rosmar_row_write(seg_rosmar_conn *conn, const segue_record *rec, bool kept, seg_rosmar_notes *notes,
+segue_status seg_rosmar_row_write(seg_sql_conn *conn, const segue_record *rec, bool kept, seg_rosmar_notes *notes,
                                   segue_call *call)
 {
     SEG_AUTO(segue_buf) json = {0};
@@ -122,7 +114,7 @@ segue_status seg_rosmar_row_write(seg_rosmar_conn *conn, const segue_record *rec
     st = seg_rosmar_xattrs_encode(rec->xattrs, rec->n_xattrs, &json);
     if (st != SEGUE_OK)
         return segue_fail(call, st, "rosmar: the xattrs of %s: %s", seg_quote(rec->key, quoted), segue_status_text(st));
-    sqlite3_stmt *put = seg_rosmar_stmt(conn, SEG_ROSMAR_PUT);
+    sqlite3_stmt *put = seg_sql_stmt(conn, SEG_ROSMAR_PUT);
     segue_slice xattrs = rec->n_xattrs ? segue_buf_slice(&json) : segue_bytes(NULL, 0);
     if (!bind_key(put, notes->collection, rec->key) ||
         !bind_blob(put, 3, rec->is_tombstone ? segue_bytes(NULL, 0) : rec->body) || !bind_blob(put, 4, xattrs) ||
@@ -130,21 +122,21 @@ segue_status seg_rosmar_row_write(seg_rosmar_conn *conn, const segue_record *rec
         sqlite3_bind_int64(put, 6, (int64_t)rec->revision) != SQLITE_OK ||
         sqlite3_bind_int64(put, 7, rec->expiry) != SQLITE_OK || sqlite3_bind_int(put, 8, rec->is_json) != SQLITE_OK ||
         sqlite3_bind_int(put, 9, rec->is_tombstone) != SQLITE_OK)
-        return seg_rosmar_failed(conn, call);
+        return seg_sql_failed(conn, call);
     conn->changed = true;
-    st = seg_rosmar_run(conn, put, call);
+    st = seg_sql_run(conn, put, call);
     if (st == SEGUE_OK) note(notes, rec->cas, kept);
     return st;
 }
 
-segue_status seg_rosmar_row_copy(seg_rosmar_conn *conn, int64_t from, const segue_record *rec, seg_rosmar_notes *notes,
+segue_status seg_rosmar_row_copy(seg_sql_conn *conn, int64_t from, const segue_record *rec, seg_rosmar_notes *notes,
                                  segue_call *call)
 {
-    sqlite3_stmt *copy = seg_rosmar_stmt(conn, SEG_ROSMAR_COPY);
+    sqlite3_stmt *copy = seg_sql_stmt(conn, SEG_ROSMAR_COPY);
     if (!bind_key(copy, from, rec->key) || sqlite3_bind_int64(copy, 3, notes->collection) != SQLITE_OK)
-        return seg_rosmar_failed(conn, call);
+        return seg_sql_failed(conn, call);
     conn->changed = true;
-    segue_status st = seg_rosmar_run(conn, copy, call);
+    segue_status st = seg_sql_run(conn, copy, call);
     if (st == SEGUE_OK) note(notes, rec->cas, true);
     return st;
 }
@@ -152,29 +144,28 @@ segue_status seg_rosmar_row_copy(seg_rosmar_conn *conn, int64_t from, const segu
 /* The original deletes what its views emitted for the row along with it. That needs its own order of JSON keys, which
  * Unicode tables define; so those rows stay. They are joined with the documents by row id, which is never used again: no
  * view shows them. */
-segue_status seg_rosmar_row_erase(seg_rosmar_conn *conn, int64_t collection, segue_slice key, segue_call *call)
+segue_status seg_rosmar_row_erase(seg_sql_conn *conn, int64_t collection, segue_slice key, segue_call *call)
 {
-    sqlite3_stmt *erase = seg_rosmar_stmt(conn, SEG_ROSMAR_ERASE);
-    if (!bind_key(erase, collection, key)) return seg_rosmar_failed(conn, call);
+    sqlite3_stmt *erase = seg_sql_stmt(conn, SEG_ROSMAR_ERASE);
+    if (!bind_key(erase, collection, key)) return seg_sql_failed(conn, call);
     conn->changed = true;
-    return seg_rosmar_run(conn, erase, call);
+    return seg_sql_run(conn, erase, call);
 }
 
-static segue_status run_note(seg_rosmar_conn *conn, seg_rosmar_sql which, uint64_t cas, int64_t collection,
+static segue_status run_note(seg_sql_conn *conn, seg_rosmar_sql which, uint64_t cas, int64_t collection,
                              segue_call *call)
 {
-    sqlite3_stmt *stmt = seg_rosmar_stmt(conn, which);
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, which);
     if (!stmt || sqlite3_bind_int64(stmt, 1, (int64_t)cas) != SQLITE_OK ||
-        (which != SEG_ROSMAR_NOTE_BUCKET && sqlite3_bind_int64(stmt, 2, collection) != SQLITE_OK))
-        return seg_rosmar_failed(conn, call);
-    return seg_rosmar_run(conn, stmt, call);
+        sqlite3_bind_int64(stmt, 2, collection) != SQLITE_OK)
+        return seg_sql_failed(conn, call);
+    return seg_sql_run(conn, stmt, call);
 }
 
-segue_status seg_rosmar_write_notes(seg_rosmar_conn *conn, const seg_rosmar_notes *notes, segue_call *call)
+segue_status seg_rosmar_write_notes(seg_sql_conn *conn, const seg_rosmar_notes *notes, segue_call *call)
 {
     if (!notes->highest) return SEGUE_OK;
-    segue_status st = run_note(conn, SEG_ROSMAR_NOTE_BUCKET, notes->highest, 0, call);
-    if (st == SEGUE_OK) st = run_note(conn, SEG_ROSMAR_NOTE_COLLECTION, notes->highest, notes->collection, call);
+    segue_status st = run_note(conn, SEG_ROSMAR_NOTE_COLLECTION, notes->highest, notes->collection, call);
     if (st != SEGUE_OK) return st;
     if (sqlite3_changes(conn->db) == 0)
         return segue_fail(call, SEGUE_NO_STORE, "rosmar: %s: the collection has been dropped", conn->path);

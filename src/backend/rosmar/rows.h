@@ -3,7 +3,7 @@
 #ifndef SEG_ROSMAR_ROWS_H
 #define SEG_ROSMAR_ROWS_H
 
-#include "backend/rosmar/bucket.h"
+#include "backend/rosmar/tables.h"
 #include "backend/rosmar/xattrs.h"
 
 /* A row as it was read; zero-initialise, use again. rec is valid until the statement moves on. */
@@ -12,15 +12,16 @@ typedef struct seg_rosmar_row {
     seg_rosmar_xattrs xattrs;
     sqlite3_stmt *stmt;
 } seg_rosmar_row;
-/* Resets the statement. */
+/* The statement need not stand on the row any more; the memory is kept. */
+void seg_rosmar_row_end(seg_rosmar_row *row);
 void seg_rosmar_row_free(seg_rosmar_row *row);
 
 /* The row that stmt stands on (value, xattrs, cas, revSeqNo, exp, isJSON). CORRUPT, naming the key. */
-segue_status seg_rosmar_row_read(seg_rosmar_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool keys_only,
+segue_status seg_rosmar_row_read(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool keys_only,
                                  seg_rosmar_row *row, segue_call *call);
 
 /* NOT_FOUND without a sentence. */
-segue_status seg_rosmar_row_find(seg_rosmar_conn *conn, int64_t collection, segue_slice key, seg_rosmar_row *row,
+segue_status seg_rosmar_row_find(seg_sql_conn *conn, int64_t collection, segue_slice key, seg_rosmar_row *row,
                                  segue_call *call);
 
 /* ---- inside a write ---- */
@@ -32,16 +33,15 @@ typedef struct seg_rosmar_notes {
     uint64_t lowest_kept; /* of those that came with their CAS, 0 none */
 } seg_rosmar_notes;
 
-/* Make the clock give CASes above everything in the bucket, other processes' writes too. Once a job, before the first. */
-segue_status seg_rosmar_raise_clock(seg_rosmar_bucket *bucket, seg_rosmar_conn *conn, segue_call *call);
 /* Store rec, CAS included, in place of what is there. UNSUPPORTED: what a bucket cannot hold. */
-segue_status seg_rosmar_row_write(seg_rosmar_conn *conn, const segue_record *rec, bool kept, seg_rosmar_notes *notes,
+segue_status seg_rosmar_row_write(seg_sql_conn *conn, const segue_record *rec, bool kept, seg_rosmar_notes *notes,
                                   segue_call *call);
 /* The row, as it is, to notes->collection, where there must be none. */
-segue_status seg_rosmar_row_copy(seg_rosmar_conn *conn, int64_t from, const segue_record *rec, seg_rosmar_notes *notes,
+segue_status seg_rosmar_row_copy(seg_sql_conn *conn, int64_t from, const segue_record *rec, seg_rosmar_notes *notes,
                                  segue_call *call);
-segue_status seg_rosmar_row_erase(seg_rosmar_conn *conn, int64_t collection, segue_slice key, segue_call *call);
-/* Bring the bucket's own bookkeeping up to what was written. NO_STORE: the collection has been dropped meanwhile. */
-segue_status seg_rosmar_write_notes(seg_rosmar_conn *conn, const seg_rosmar_notes *notes, segue_call *call);
+segue_status seg_rosmar_row_erase(seg_sql_conn *conn, int64_t collection, segue_slice key, segue_call *call);
+/* Bring the collection's books up to what was written; the bucket's are kept by sqlbase. NO_STORE: the collection has
+ * been dropped meanwhile. */
+segue_status seg_rosmar_write_notes(seg_sql_conn *conn, const seg_rosmar_notes *notes, segue_call *call);
 
 #endif

@@ -1,5 +1,5 @@
 /* L4: what makes a file ours: the mark, the version, the tables, and the steps from one version to the next. */
-#include "backend/sqlite/conn.h"
+#include "backend/sqlite/tables.h"
 #include "base/base.h"
 
 #define MARK "0x53656775" /* "Segu", in application_id */
@@ -26,24 +26,24 @@ typedef struct format {
     int64_t is_empty, is_marked, version;
 } format;
 
-static segue_status read_format(seg_sqlite_conn *conn, format *f, segue_call *call)
+static segue_status read_format(seg_sql_conn *conn, format *f, segue_call *call)
 {
-    segue_status st = seg_sqlite_ask(conn, "SELECT page_count=0 FROM pragma_page_count", &f->is_empty, call);
+    segue_status st = seg_sql_ask(conn, "SELECT page_count=0 FROM pragma_page_count", &f->is_empty, call);
     if (st == SEGUE_OK)
-        st = seg_sqlite_ask(conn, "SELECT application_id=" MARK " FROM pragma_application_id", &f->is_marked, call);
-    if (st == SEGUE_OK) st = seg_sqlite_ask(conn, "PRAGMA user_version", &f->version, call);
+        st = seg_sql_ask(conn, "SELECT application_id=" MARK " FROM pragma_application_id", &f->is_marked, call);
+    if (st == SEGUE_OK) st = seg_sql_ask(conn, "PRAGMA user_version", &f->version, call);
     /* An empty file that SQLite has touched: pages, but nothing in them and no marks. */
     if (st == SEGUE_OK && !f->is_empty && !f->is_marked && !f->version)
-        st = seg_sqlite_ask(conn,
-                            "SELECT (SELECT count(*) FROM sqlite_schema)=0 AND application_id=0 FROM "
-                            "pragma_application_id",
-                            &f->is_empty, call);
+        st = seg_sql_ask(conn,
+                         "SELECT (SELECT count(*) FROM sqlite_schema)=0 AND application_id=0 FROM "
+                         "pragma_application_id",
+                         &f->is_empty, call);
     return st;
 }
 
-static segue_status judge(const seg_sqlite_conn *conn, const format *f, seg_sqlite_mode mode, segue_call *call)
+static segue_status judge(const seg_sql_conn *conn, const format *f, seg_sql_mode mode, segue_call *call)
 {
-    if (f->is_empty && mode != SEG_SQLITE_CREATOR)
+    if (f->is_empty && mode != SEG_SQL_CREATOR)
         return segue_fail(call, SEGUE_NO_STORE, "sqlite: %s is an empty file, no store yet", conn->path);
     if (f->is_empty) return SEGUE_OK;
     if (!f->is_marked || f->version < 1)
@@ -53,7 +53,7 @@ static segue_status judge(const seg_sqlite_conn *conn, const format *f, seg_sqli
             call, SEGUE_WRONG_FORMAT,
             "sqlite: %s was written by a newer Segue (version %lld of the format; this one knows up to %d)", conn->path,
             (long long)f->version, (int)NEWEST);
-    if (f->version < NEWEST && mode == SEG_SQLITE_READER)
+    if (f->version < NEWEST && mode == SEG_SQL_READER)
         return segue_fail(call, SEGUE_WRONG_FORMAT,
                           "sqlite: %s has an older format; open it once for writing to bring it up to date",
                           conn->path);
@@ -61,21 +61,21 @@ static segue_status judge(const seg_sqlite_conn *conn, const format *f, seg_sqli
 }
 
 /* In one transaction; another process may be doing the same. */
-static segue_status bring_up_to_date(seg_sqlite_conn *conn, seg_sqlite_mode mode, segue_call *call)
+static segue_status bring_up_to_date(seg_sql_conn *conn, seg_sql_mode mode, segue_call *call)
 {
     format f = {0};
-    segue_status st = seg_sqlite_exec(conn, "BEGIN IMMEDIATE", call);
+    segue_status st = seg_sql_exec(conn, "BEGIN IMMEDIATE", call);
     if (st != SEGUE_OK) return st;
     st = read_format(conn, &f, call);
     if (st == SEGUE_OK) st = judge(conn, &f, mode, call);
-    for (int64_t v = f.version; st == SEGUE_OK && v < NEWEST; v++) st = seg_sqlite_exec(conn, steps[v], call);
-    if (st == SEGUE_OK) st = seg_sqlite_exec(conn, "COMMIT", call);
+    for (int64_t v = f.version; st == SEGUE_OK && v < NEWEST; v++) st = seg_sql_exec(conn, steps[v], call);
+    if (st == SEGUE_OK) st = seg_sql_exec(conn, "COMMIT", call);
     if (st != SEGUE_OK && !sqlite3_get_autocommit(conn->db))
-        (void)seg_sqlite_exec(conn, "ROLLBACK", NULL); /* closing the connection does it otherwise */
+        (void)seg_sql_exec(conn, "ROLLBACK", NULL); /* closing the connection does it otherwise */
     return st;
 }
 
-segue_status seg_sqlite_check_format(seg_sqlite_conn *conn, seg_sqlite_mode mode, segue_call *call)
+segue_status seg_sqlite_check_format(seg_sql_conn *conn, seg_sql_mode mode, segue_call *call)
 {
     format f = {0};
     segue_status st = read_format(conn, &f, call);

@@ -16,7 +16,7 @@ static int bind_key(sqlite3_stmt *stmt, int64_t collection, segue_slice key)
 
 /* ---- reading ---- */
 
-static segue_status damaged(const seg_sqlite_conn *conn, segue_slice key, segue_call *call)
+static segue_status damaged(const seg_sql_conn *conn, segue_slice key, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
     return segue_fail(call, SEGUE_CORRUPT, "sqlite: %s: the record %s is damaged", conn->path, seg_quote(key, quoted));
@@ -30,7 +30,7 @@ static segue_slice read_blob(sqlite3_stmt *stmt, int column)
     return sqlite3_column_type(stmt, column) == SQLITE_NULL ? (segue_slice){0} : segue_bytes("", 0);
 }
 
-segue_status seg_sqlite_row_decode(const seg_sqlite_conn *conn, segue_slice key, bool keys_only, seg_sqlite_row *row,
+segue_status seg_sqlite_row_decode(const seg_sql_conn *conn, segue_slice key, bool keys_only, seg_sqlite_row *row,
                                    segue_call *call)
 {
     sqlite3_stmt *stmt = row->stmt;
@@ -61,18 +61,18 @@ segue_status seg_sqlite_row_decode(const seg_sqlite_conn *conn, segue_slice key,
 }
 
 /* Step to the one row of a statement that looks for a key. NOT_FOUND: it has none. */
-static segue_status step_to_row(const seg_sqlite_conn *conn, sqlite3_stmt *stmt, segue_call *call)
+static segue_status step_to_row(const seg_sql_conn *conn, sqlite3_stmt *stmt, segue_call *call)
 {
     int code = sqlite3_step(stmt);
     if (code == SQLITE_ROW) return SEGUE_OK;
-    return code == SQLITE_DONE ? SEGUE_NOT_FOUND : seg_sqlite_failed(conn, call);
+    return code == SQLITE_DONE ? SEGUE_NOT_FOUND : seg_sql_failed(conn, call);
 }
 
-segue_status seg_sqlite_row_find(seg_sqlite_conn *conn, int64_t collection, segue_slice key, seg_sqlite_row *row,
+segue_status seg_sqlite_row_find(seg_sql_conn *conn, int64_t collection, segue_slice key, seg_sqlite_row *row,
                                  segue_call *call)
 {
-    sqlite3_stmt *stmt = row->stmt = seg_sqlite_stmt(conn, SEG_SQLITE_GET);
-    if (!stmt || bind_key(stmt, collection, key) != SQLITE_OK) return seg_sqlite_failed(conn, call);
+    sqlite3_stmt *stmt = row->stmt = seg_sql_stmt(conn, SEG_SQLITE_GET);
+    if (!stmt || bind_key(stmt, collection, key) != SQLITE_OK) return seg_sql_failed(conn, call);
     segue_status st = step_to_row(conn, stmt, call);
     return st == SEGUE_OK ? seg_sqlite_row_decode(conn, key, false, row, call) : st;
 }
@@ -83,11 +83,11 @@ void seg_sqlite_row_end(seg_sqlite_row *row)
     row->stmt = NULL;
 }
 
-segue_status seg_sqlite_row_look(seg_sqlite_conn *conn, int64_t collection, segue_slice key, uint64_t *ret_cas,
+segue_status seg_sqlite_row_look(seg_sql_conn *conn, int64_t collection, segue_slice key, uint64_t *ret_cas,
                                  uint64_t *ret_revision, segue_call *call)
 {
-    sqlite3_stmt *stmt = seg_sqlite_stmt(conn, SEG_SQLITE_LOOK);
-    if (!stmt || bind_key(stmt, collection, key) != SQLITE_OK) return seg_sqlite_failed(conn, call);
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQLITE_LOOK);
+    if (!stmt || bind_key(stmt, collection, key) != SQLITE_OK) return seg_sql_failed(conn, call);
     segue_status st = step_to_row(conn, stmt, call);
     if (st == SEGUE_OK) {
         int64_t cas = sqlite3_column_int64(stmt, COL_CAS);
@@ -110,11 +110,11 @@ static int bind_blob_or_null(sqlite3_stmt *stmt, int at, segue_slice bytes)
                       : sqlite3_bind_null(stmt, at);
 }
 
-static segue_status write_row(seg_sqlite_conn *conn, seg_sqlite_sql which, int64_t collection, const segue_record *rec,
+static segue_status write_row(seg_sql_conn *conn, seg_sqlite_sql which, int64_t collection, const segue_record *rec,
                               segue_slice xattrs, segue_call *call)
 {
-    sqlite3_stmt *stmt = seg_sqlite_stmt(conn, which);
-    if (!stmt) return seg_sqlite_failed(conn, call);
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, which);
+    if (!stmt) return seg_sql_failed(conn, call);
     int64_t state = (rec->is_tombstone ? STATE_TOMBSTONE : 0) | (rec->is_json ? STATE_JSON : 0);
     const int64_t numbers[] = {(int64_t)rec->cas, (int64_t)rec->revision, (int64_t)rec->write_id, state, rec->flags,
                                rec->expiry};
@@ -122,12 +122,12 @@ static segue_status write_row(seg_sqlite_conn *conn, seg_sqlite_sql which, int64
     for (int i = 0; i < 6 && code == SQLITE_OK; i++) code = sqlite3_bind_int64(stmt, 3 + i, numbers[i]);
     if (code == SQLITE_OK) code = bind_blob_or_null(stmt, 9, xattrs);
     if (code == SQLITE_OK) code = bind_blob_or_null(stmt, 10, rec->body);
-    if (code != SQLITE_OK) return seg_sqlite_failed(conn, call);
+    if (code != SQLITE_OK) return seg_sql_failed(conn, call);
     conn->changed = true;
-    return seg_sqlite_run(conn, stmt, call);
+    return seg_sql_run(conn, stmt, call);
 }
 
-segue_status seg_sqlite_row_write(seg_sqlite_conn *conn, int64_t collection, const segue_record *rec, segue_call *call)
+segue_status seg_sqlite_row_write(seg_sql_conn *conn, int64_t collection, const segue_record *rec, segue_call *call)
 {
     segue_slice xattrs = {0};
     if (rec->n_xattrs) {
@@ -139,7 +139,7 @@ segue_status seg_sqlite_row_write(seg_sqlite_conn *conn, int64_t collection, con
     return write_row(conn, SEG_SQLITE_PUT, collection, rec, xattrs, call);
 }
 
-segue_status seg_sqlite_row_copy(seg_sqlite_conn *conn, int64_t to, const seg_sqlite_row *row, bool *ret_done,
+segue_status seg_sqlite_row_copy(seg_sql_conn *conn, int64_t to, const seg_sqlite_row *row, bool *ret_done,
                                  segue_call *call)
 {
     segue_status st = write_row(conn, SEG_SQLITE_INSERT, to, &row->rec, row->raw_xattrs, call);
@@ -147,10 +147,10 @@ segue_status seg_sqlite_row_copy(seg_sqlite_conn *conn, int64_t to, const seg_sq
     return st;
 }
 
-segue_status seg_sqlite_row_erase(seg_sqlite_conn *conn, int64_t collection, segue_slice key, segue_call *call)
+segue_status seg_sqlite_row_erase(seg_sql_conn *conn, int64_t collection, segue_slice key, segue_call *call)
 {
-    sqlite3_stmt *stmt = seg_sqlite_stmt(conn, SEG_SQLITE_ERASE);
-    if (!stmt || bind_key(stmt, collection, key) != SQLITE_OK) return seg_sqlite_failed(conn, call);
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQLITE_ERASE);
+    if (!stmt || bind_key(stmt, collection, key) != SQLITE_OK) return seg_sql_failed(conn, call);
     conn->changed = true;
-    return seg_sqlite_run(conn, stmt, call);
+    return seg_sql_run(conn, stmt, call);
 }

@@ -1,16 +1,15 @@
 /* L4: `sqlite:FILE[?collection=SCOPE.COLLECTION][&sync=full|normal|off]`: one file of Segue's own, many collections, many
- * processes. The slots; the file is engine.c, the turns to write writer.c, the rows rows.c. Any thread: reads take a
- * connection each, writes take turns. */
+ * processes. The slots; the tables are tables.c, their rows rows.c, the file and the turns to write it sqlbase. Any thread:
+ * reads take a connection each, writes take turns. */
 #include "backend/sqlite/sqlite.h"
 
-#include "backend/sqlite/engine.h"
 #include "backend/sqlite/rows.h"
 #include "base/base.h"
 #include "base/env.h"
 #include "doc/doc.h"
 
 typedef struct sqlite {
-    seg_sqlite_engine *engine;
+    seg_sql_engine *engine;
     int64_t collection;
     const segue_env *env;
     bool read_only;
@@ -19,12 +18,12 @@ typedef struct sqlite {
 
 /* ---- open and close ---- */
 
-static segue_status parse_sync(const char *text, seg_sqlite_sync *ret_sync, segue_call *call)
+static segue_status parse_sync(const char *text, seg_sql_sync *ret_sync, segue_call *call)
 {
     static const char *const names[] = {"off", "normal", "full"}; /* in the order of the enum */
     for (int i = 0; i < 3; i++)
         if (!text || strcmp(text, names[i]) == 0) {
-            *ret_sync = text ? (seg_sqlite_sync)i : SEG_SQLITE_SYNC_FULL;
+            *ret_sync = text ? (seg_sql_sync)i : SEG_SQL_SYNC_FULL;
             return SEGUE_OK;
         }
     return segue_fail(call, SEGUE_INVALID_URL, "sqlite: sync=%.40s is neither full, normal nor off", text);
@@ -35,23 +34,23 @@ static segue_status open_sqlite(void *self, const segue_open_args *args, segue_c
     static const char *const known[] = {"collection", "sync", NULL};
     sqlite *s = self;
     const char *name = segue_url_param(args->url, "collection");
-    seg_sqlite_open how = {.path = segue_url_path(args->url), .flags = args->flags};
+    seg_sql_open how = {.kind = &seg_sqlite_kind, .path = segue_url_path(args->url), .flags = args->flags};
     s->env = args->env;
     s->read_only = args->flags & SEGUE_OPEN_READ_ONLY;
     segue_status st = segue_url_only(args->url, known, call);
     if (st == SEGUE_OK) st = parse_sync(segue_url_param(args->url, "sync"), &how.sync, call);
     if (st != SEGUE_OK) return st;
-    s->durable = how.sync == SEG_SQLITE_SYNC_FULL;
+    s->durable = how.sync == SEG_SQL_SYNC_FULL;
     if (how.path[0] == '\0') return segue_fail(call, SEGUE_INVALID_URL, "sqlite: the URL names no file: sqlite:FILE");
-    st = seg_sqlite_engine_open(&how, &s->engine, call);
+    st = seg_sql_engine_open(&how, &s->engine, call);
     if (st != SEGUE_OK) return st;
     bool make = !(args->flags & (SEGUE_OPEN_EXISTING | SEGUE_OPEN_READ_ONLY));
     st = seg_sqlite_collection(s->engine, name ? name : "_default._default", make, &s->collection, call);
-    if (st != SEGUE_OK) seg_sqlite_engine_close(s->engine);
+    if (st != SEGUE_OK) seg_sql_engine_close(s->engine);
     return st;
 }
 
-static void close_sqlite(void *self) { seg_sqlite_engine_close(((sqlite *)self)->engine); }
+static void close_sqlite(void *self) { seg_sql_engine_close(((sqlite *)self)->engine); }
 
 static unsigned caps(const void *self)
 {
@@ -85,11 +84,11 @@ static segue_status no_memory(segue_call *call)
     return segue_fail(call, SEGUE_NO_MEMORY, "sqlite: out of memory for a record");
 }
 
-static segue_status write(const sqlite *s, seg_sqlite_job_fn fn, void *job, segue_call *call)
+static segue_status write(const sqlite *s, seg_sql_job_fn fn, void *job, segue_call *call)
 {
     if (s->read_only)
         return segue_fail(call, SEGUE_READ_ONLY, "sqlite: %s was opened for reading only", s->engine->path);
-    return seg_sqlite_write(s->engine, fn, job, call);
+    return seg_sql_write(s->engine, fn, job, call);
 }
 
 /* ---- get, scan ---- */
@@ -97,14 +96,14 @@ static segue_status write(const sqlite *s, seg_sqlite_job_fn fn, void *job, segu
 static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call *call)
 {
     sqlite *s = self;
-    seg_sqlite_conn *conn;
+    seg_sql_conn *conn;
     seg_sqlite_row row;
-    segue_status st = seg_sqlite_take(s->engine, &conn, call);
+    segue_status st = seg_sql_take(s->engine, &conn, call);
     if (st != SEGUE_OK) return st;
     st = seg_sqlite_row_find(conn, s->collection, key, &row, call);
     if (st == SEGUE_OK && segue_doc_assign(doc, &row.rec) != SEGUE_OK) st = no_memory(call);
     seg_sqlite_row_end(&row);
-    seg_sqlite_give(s->engine, conn);
+    seg_sql_give(s->engine, conn);
     return st == SEGUE_NOT_FOUND ? no_record(s, key, call) : st;
 }
 
@@ -115,12 +114,12 @@ static bool is_beyond(segue_slice key, const segue_bounds *b)
     return b->to_open ? c >= 0 : c > 0;
 }
 
-static sqlite3_stmt *scan_stmt(seg_sqlite_conn *conn, const sqlite *s, const segue_bounds *b)
+static sqlite3_stmt *scan_stmt(seg_sql_conn *conn, const sqlite *s, const segue_bounds *b)
 {
     bool after = b->from.data && b->from_open;
     seg_sqlite_sql which = b->keys_only ? (after ? SEG_SQLITE_SCAN_KEYS_AFTER : SEG_SQLITE_SCAN_KEYS)
                                         : (after ? SEG_SQLITE_SCAN_AFTER : SEG_SQLITE_SCAN);
-    sqlite3_stmt *stmt = seg_sqlite_stmt(conn, which);
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, which);
     segue_slice from = b->from.data ? b->from : segue_bytes("", 0);
     if (!stmt || sqlite3_bind_int64(stmt, 1, s->collection) != SQLITE_OK ||
         sqlite3_bind_blob(stmt, 2, from.data, (int)from.size, SQLITE_STATIC) != SQLITE_OK)
@@ -129,7 +128,7 @@ static sqlite3_stmt *scan_stmt(seg_sqlite_conn *conn, const sqlite *s, const seg
 }
 
 /* One statement reads the page, so it is one moment of the collection. */
-static segue_status read_page(const seg_sqlite_conn *conn, const segue_bounds *b, seg_sqlite_row *row, segue_page *page,
+static segue_status read_page(const seg_sql_conn *conn, const segue_bounds *b, seg_sqlite_row *row, segue_page *page,
                               segue_call *call)
 {
     enum { COL_KEY = 8 };
@@ -137,7 +136,7 @@ static segue_status read_page(const seg_sqlite_conn *conn, const segue_bounds *b
     for (;;) {
         int code = sqlite3_step(row->stmt);
         if (code == SQLITE_DONE) return SEGUE_OK;
-        if (code != SQLITE_ROW) return seg_sqlite_failed(conn, call);
+        if (code != SQLITE_ROW) return seg_sql_failed(conn, call);
         segue_slice key = segue_bytes(sqlite3_column_blob(row->stmt, COL_KEY),
                                       (size_t)sqlite3_column_bytes(row->stmt, COL_KEY));
         if (is_beyond(key, b)) return SEGUE_OK;
@@ -156,20 +155,20 @@ static segue_status read_page(const seg_sqlite_conn *conn, const segue_bounds *b
 static segue_status scan(void *self, const segue_bounds *b, segue_page *page, segue_call *call)
 {
     sqlite *s = self;
-    seg_sqlite_conn *conn;
-    segue_status st = seg_sqlite_take(s->engine, &conn, call);
+    seg_sql_conn *conn;
+    segue_status st = seg_sql_take(s->engine, &conn, call);
     if (st != SEGUE_OK) return st;
     seg_sqlite_row row;
     row.stmt = scan_stmt(conn, s, b);
-    st = row.stmt ? read_page(conn, b, &row, page, call) : seg_sqlite_failed(conn, call);
+    st = row.stmt ? read_page(conn, b, &row, page, call) : seg_sql_failed(conn, call);
     seg_sqlite_row_end(&row);
-    seg_sqlite_give(s->engine, conn);
+    seg_sql_give(s->engine, conn);
     return st;
 }
 
 /* ---- put, erase, batches ---- */
 
-static segue_status put_row(const sqlite *s, seg_sqlite_conn *conn, const segue_put *p, uint64_t *ret_cas,
+static segue_status put_row(const sqlite *s, seg_sql_conn *conn, const segue_put *p, uint64_t *ret_cas,
                             segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
@@ -183,14 +182,14 @@ static segue_status put_row(const sqlite *s, seg_sqlite_conn *conn, const segue_
     if (p->condition == SEGUE_IF_CAS && !cas) return no_record(s, rec.key, call);
     if (p->condition == SEGUE_IF_CAS && cas != p->if_cas) return other_cas(s, rec.key, call);
     if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = revision + 1;
-    if (p->keep_cas) st = seg_sqlite_keep_cas(s->engine, rec.cas, call);
-    else st = seg_sqlite_next_cas(s->engine, s->env, cas > p->cas_floor ? cas : p->cas_floor, &rec.cas, call);
+    if (p->keep_cas) st = seg_sql_keep_cas(s->engine, rec.cas, call);
+    else st = seg_sql_next_cas(s->engine, s->env, cas > p->cas_floor ? cas : p->cas_floor, &rec.cas, call);
     if (st == SEGUE_OK) st = seg_sqlite_row_write(conn, s->collection, &rec, call);
     if (st == SEGUE_OK) *ret_cas = rec.cas;
     return st;
 }
 
-static segue_status erase_row(const sqlite *s, seg_sqlite_conn *conn, segue_slice key, uint64_t cas, segue_call *call)
+static segue_status erase_row(const sqlite *s, seg_sql_conn *conn, segue_slice key, uint64_t cas, segue_call *call)
 {
     uint64_t now = 0, revision = 0;
     segue_status st = seg_sqlite_row_look(conn, s->collection, key, &now, &revision, call);
@@ -212,7 +211,7 @@ static bool is_of_the_record(segue_status st)
            st == SEGUE_INVALID_ARGUMENT;
 }
 
-static segue_status run_batch(seg_sqlite_conn *conn, void *arg, segue_call *call)
+static segue_status run_batch(seg_sql_conn *conn, void *arg, segue_call *call)
 {
     batch *b = arg;
     for (size_t i = 0; i < b->n; i++) {
@@ -264,7 +263,7 @@ typedef struct mutation {
     segue_applied applied;
 } mutation;
 
-static segue_status apply_to_row(mutation *m, seg_sqlite_conn *conn, seg_sqlite_row *row, segue_call *call)
+static segue_status apply_to_row(mutation *m, seg_sql_conn *conn, seg_sqlite_row *row, segue_call *call)
 {
     const sqlite *s = m->s;
     segue_applied *a = &m->applied;
@@ -277,7 +276,7 @@ static segue_status apply_to_row(mutation *m, seg_sqlite_conn *conn, seg_sqlite_
     if (a->write) {
         uint64_t floor = base && base->cas > m->floor ? base->cas : m->floor;
         a->rec.write_id = m->write_id;
-        st = seg_sqlite_next_cas(s->engine, s->env, floor, &a->rec.cas, call);
+        st = seg_sql_next_cas(s->engine, s->env, floor, &a->rec.cas, call);
     }
     if (st == SEGUE_OK && m->doc && (base || a->write) && segue_doc_assign(m->doc, &a->rec) != SEGUE_OK)
         st = no_memory(call);
@@ -286,7 +285,7 @@ static segue_status apply_to_row(mutation *m, seg_sqlite_conn *conn, seg_sqlite_
     return st;
 }
 
-static segue_status run_mutation(seg_sqlite_conn *conn, void *arg, segue_call *call)
+static segue_status run_mutation(seg_sql_conn *conn, void *arg, segue_call *call)
 {
     seg_sqlite_row row;
     segue_status st = apply_to_row(arg, conn, &row, call);
@@ -320,8 +319,7 @@ typedef struct moving {
     size_t n;
 } moving;
 
-static segue_status move_row(const moving *m, seg_sqlite_conn *conn, segue_move *mv, seg_sqlite_row *row,
-                             segue_call *call)
+static segue_status move_row(const moving *m, seg_sql_conn *conn, segue_move *mv, seg_sqlite_row *row, segue_call *call)
 {
     mv->moved = false;
     segue_status st = seg_sqlite_row_find(conn, m->from->collection, mv->key, row, call);
@@ -332,7 +330,7 @@ static segue_status move_row(const moving *m, seg_sqlite_conn *conn, segue_move 
     return st == SEGUE_OK && !mv->keep ? seg_sqlite_row_erase(conn, m->from->collection, mv->key, call) : st;
 }
 
-static segue_status run_moves(seg_sqlite_conn *conn, void *arg, segue_call *call)
+static segue_status run_moves(seg_sql_conn *conn, void *arg, segue_call *call)
 {
     moving *m = arg;
     for (size_t i = 0; i < m->n; i++) {

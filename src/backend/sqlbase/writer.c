@@ -2,7 +2,7 @@
  * for the disk; the others sleep until theirs is done. Then one of those that came meanwhile leads. The leader alone touches
  * the writing connection. A write that still waits can be withdrawn when its deadline comes; one that was taken is seen
  * through to its outcome. */
-#include "backend/sqlite/engine.h"
+#include "backend/sqlbase/engine.h"
 
 #include "base/base.h"
 #include "base/env.h"
@@ -11,9 +11,9 @@
 
 typedef enum job_state { WAITING, TAKEN, DONE } job_state;
 
-typedef struct seg_sqlite_job {
-    struct seg_sqlite_job *next;
-    seg_sqlite_job_fn fn;
+typedef struct seg_sql_job {
+    struct seg_sql_job *next;
+    seg_sql_job_fn fn;
     void *arg;
     segue_call *call;
     segue_status status;
@@ -27,45 +27,45 @@ typedef struct seg_sqlite_job {
 /* A clock that was led to the end of its numbers could give no more. */
 static const uint64_t CAS_MOST = (UINT64_C(1) << 63) - (UINT64_C(1) << 40);
 
-segue_status seg_sqlite_next_cas(seg_sqlite_engine *engine, const segue_env *env, uint64_t floor, uint64_t *ret_cas,
-                                 segue_call *call)
+segue_status seg_sql_next_cas(seg_sql_engine *engine, const segue_env *env, uint64_t floor, uint64_t *ret_cas,
+                              segue_call *call)
 {
     if (floor >= CAS_MOST)
-        return segue_fail(call, SEGUE_INVALID_ARGUMENT, "sqlite: %s: no CAS can be given above %llu", engine->path,
-                          (unsigned long long)floor);
+        return segue_fail(call, SEGUE_INVALID_ARGUMENT, "%s: %s: no CAS can be given above %llu", engine->kind->name,
+                          engine->path, (unsigned long long)floor);
     *ret_cas = seg_clock_next(&engine->clock, env, floor);
     return SEGUE_OK;
 }
 
-segue_status seg_sqlite_keep_cas(seg_sqlite_engine *engine, uint64_t cas, segue_call *call)
+segue_status seg_sql_keep_cas(seg_sql_engine *engine, uint64_t cas, segue_call *call)
 {
     if (cas == 0 || cas >= CAS_MOST)
-        return segue_fail(call, SEGUE_INVALID_ARGUMENT, "sqlite: %s: %llu is not a CAS that can be kept", engine->path,
-                          (unsigned long long)cas);
+        return segue_fail(call, SEGUE_INVALID_ARGUMENT, "%s: %s: %llu is not a CAS that can be kept",
+                          engine->kind->name, engine->path, (unsigned long long)cas);
     seg_clock_raise(&engine->clock, cas);
     return SEGUE_OK;
 }
 
 /* In the transaction: nobody else can raise the file's clock any more. */
-static segue_status raise_clock(seg_sqlite_engine *e, seg_sqlite_conn *conn, segue_call *call)
+static segue_status raise_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
 {
-    sqlite3_stmt *stmt = seg_sqlite_stmt(conn, SEG_SQLITE_HIGHEST);
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_HIGHEST);
     int code = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
     int64_t highest = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : -1;
     segue_status st = SEGUE_OK;
-    if (code != SQLITE_ROW && code != SQLITE_DONE) st = seg_sqlite_failed(conn, call);
-    else if (highest < 0) st = segue_fail(call, SEGUE_CORRUPT, "sqlite: %s: its clock is damaged", e->path);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) st = seg_sql_failed(conn, call);
+    else if (highest < 0) st = segue_fail(call, SEGUE_CORRUPT, "%s: %s: its clock is damaged", e->kind->name, e->path);
     else seg_clock_raise(&e->clock, (uint64_t)highest);
     if (stmt) (void)sqlite3_reset(stmt); /* reports once more what step said */
     return st;
 }
 
-static segue_status note_clock(seg_sqlite_engine *e, seg_sqlite_conn *conn, segue_call *call)
+static segue_status note_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
 {
-    sqlite3_stmt *stmt = seg_sqlite_stmt(conn, SEG_SQLITE_NOTE_HIGHEST);
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_NOTE_HIGHEST);
     if (!stmt || sqlite3_bind_int64(stmt, 1, (int64_t)atomic_load(&e->clock.highest)) != SQLITE_OK)
-        return seg_sqlite_failed(conn, call);
-    return seg_sqlite_run(conn, stmt, call);
+        return seg_sql_failed(conn, call);
+    return seg_sql_run(conn, stmt, call);
 }
 
 /* ---- one transaction ---- */
@@ -73,50 +73,51 @@ static segue_status note_clock(seg_sqlite_engine *e, seg_sqlite_conn *conn, segu
 static bool is_late(const segue_call *call) { return call->deadline_ns && seg_mono_ns(call->env) >= call->deadline_ns; }
 
 /* The file that we write may not be the one that others find under its name any more. */
-static segue_status check_place(const seg_sqlite_conn *conn, segue_call *call)
+static segue_status check_place(const seg_sql_conn *conn, segue_call *call)
 {
     int moved = 0;
     if (sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
         return segue_fail(call, SEGUE_NO_STORE,
-                          "sqlite: %s was moved, replaced or deleted while it was open; nothing more is "
+                          "%s: %s was moved, replaced or deleted while it was open; nothing more is "
                           "written to it",
-                          conn->path);
+                          conn->kind->name, conn->path);
     return SEGUE_OK;
 }
 
-static segue_status set_sync(seg_sqlite_engine *e, seg_sqlite_conn *conn, segue_call *call)
+static segue_status set_sync(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
 {
     static const char *const sql[] = {"PRAGMA synchronous=OFF", "PRAGMA synchronous=NORMAL", "PRAGMA synchronous=FULL"};
-    seg_sqlite_sync sync = atomic_load(&e->sync);
+    seg_sql_sync sync = atomic_load(&e->sync);
     if (sync == conn->sync) return SEGUE_OK;
-    segue_status st = seg_sqlite_exec(conn, sql[sync], call);
+    segue_status st = seg_sql_exec(conn, sql[sync], call);
     if (st == SEGUE_OK) conn->sync = sync;
     return st;
 }
 
-static void roll_back(seg_sqlite_conn *conn)
+static void roll_back(seg_sql_conn *conn)
 {
     /* Some failures have done it by themselves. If this one fails the connection is replaced, see begin. */
-    if (!sqlite3_get_autocommit(conn->db)) (void)seg_sqlite_run(conn, seg_sqlite_stmt(conn, SEG_SQLITE_ROLLBACK), NULL);
+    if (!sqlite3_get_autocommit(conn->db)) (void)seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_ROLLBACK), NULL);
 }
 
-static segue_status begin(seg_sqlite_engine *e, segue_call *call)
+static segue_status begin(seg_sql_engine *e, segue_call *call)
 {
     segue_status st = SEGUE_OK;
     if (is_late(call))
-        return segue_fail(call, SEGUE_TIMEOUT, "sqlite: %s: the deadline passed before the write began", e->path);
+        return segue_fail(call, SEGUE_TIMEOUT, "%s: %s: the deadline passed before the write began", e->kind->name,
+                          e->path);
     if (e->writer && !sqlite3_get_autocommit(e->writer->db)) {
-        seg_sqlite_conn_close(e->writer); /* it could not even roll back */
+        seg_sql_conn_close(e->writer); /* it could not even roll back */
         e->writer = NULL;
     }
-    if (!e->writer) st = seg_sqlite_conn_open(e->path, SEG_SQLITE_WRITER, &e->writer, call);
+    if (!e->writer) st = seg_sql_conn_open(e->kind, e->path, SEG_SQL_WRITER, &e->writer, call);
     if (st != SEGUE_OK) return st;
-    seg_sqlite_conn *conn = e->writer;
+    seg_sql_conn *conn = e->writer;
     conn->call = call;
     conn->changed_any = false;
     st = check_place(conn, call);
     if (st == SEGUE_OK) st = set_sync(e, conn, call);
-    if (st == SEGUE_OK) st = seg_sqlite_run(conn, seg_sqlite_stmt(conn, SEG_SQLITE_BEGIN), call);
+    if (st == SEGUE_OK) st = seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_BEGIN), call);
     if (st == SEGUE_OK) {
         st = raise_clock(e, conn, call);
         if (st != SEGUE_OK) roll_back(conn);
@@ -128,34 +129,34 @@ static segue_status begin(seg_sqlite_engine *e, segue_call *call)
 /* After a failed commit the transaction is rolled back for everybody who is there. But where its last frame may lie whole in
  * the log, a recovery after a crash would still find it. The next commit overwrites it, so if one succeeds now the failed one
  * can never come back. */
-static bool overwrite_remains(seg_sqlite_engine *e, seg_sqlite_conn *conn)
+static bool overwrite_remains(seg_sql_engine *e, seg_sql_conn *conn)
 {
-    if (seg_sqlite_run(conn, seg_sqlite_stmt(conn, SEG_SQLITE_BEGIN), NULL) != SEGUE_OK) return false;
+    if (seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_BEGIN), NULL) != SEGUE_OK) return false;
     (void)seg_clock_next(&e->clock, segue_env_default(), 0); /* a page that does not change is not written */
     bool done = raise_clock(e, conn, NULL) == SEGUE_OK && note_clock(e, conn, NULL) == SEGUE_OK &&
-                seg_sqlite_run(conn, seg_sqlite_stmt(conn, SEG_SQLITE_COMMIT), NULL) == SEGUE_OK;
+                seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_COMMIT), NULL) == SEGUE_OK;
     roll_back(conn);
     return done;
 }
 
-static segue_status commit(seg_sqlite_engine *e, seg_sqlite_conn *conn, segue_call *call)
+static segue_status commit(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
 {
     segue_status st = conn->changed_any ? note_clock(e, conn, call) : SEGUE_OK;
     if (st != SEGUE_OK) {
         roll_back(conn);
         return st;
     }
-    st = seg_sqlite_run(conn, seg_sqlite_stmt(conn, SEG_SQLITE_COMMIT), call);
+    st = seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_COMMIT), call);
     if (st == SEGUE_OK) return st;
     int code = sqlite3_errcode(conn->db) & 0xff;
     roll_back(conn);
     /* Without room the frame that ends the transaction was not written. */
     if (!conn->changed_any || code == SQLITE_FULL || code == SQLITE_BUSY || overwrite_remains(e, conn)) return st;
-    return segue_fail(call, SEGUE_MAYBE_APPLIED, "sqlite: %s: the commit failed (%s): the write may have been applied",
-                      conn->path, segue_status_text(st));
+    return segue_fail(call, SEGUE_MAYBE_APPLIED, "%s: %s: the commit failed (%s): the write may have been applied",
+                      conn->kind->name, conn->path, segue_status_text(st));
 }
 
-static segue_status run_job(seg_sqlite_conn *conn, job *j)
+static segue_status run_job(seg_sql_conn *conn, job *j)
 {
     conn->changed = false;
     segue_status st = j->fn(conn, j->arg, j->call);
@@ -164,7 +165,7 @@ static segue_status run_job(seg_sqlite_conn *conn, job *j)
 }
 
 /* A job alone in its transaction. */
-static void run_alone(seg_sqlite_engine *e, job *j)
+static void run_alone(seg_sql_engine *e, job *j)
 {
     j->status = begin(e, j->call);
     if (j->status != SEGUE_OK) return;
@@ -175,9 +176,9 @@ static void run_alone(seg_sqlite_engine *e, job *j)
 
 /* All of them in the transaction that was begun. False: nothing of any was done because one failed half-way, or because
  * there was no room for them together. */
-static bool run_together(seg_sqlite_engine *e, job *jobs)
+static bool run_together(seg_sql_engine *e, job *jobs)
 {
-    seg_sqlite_conn *conn = e->writer;
+    seg_sql_conn *conn = e->writer;
     for (job *j = jobs; j; j = j->next) {
         j->status = run_job(conn, j);
         if (j->status != SEGUE_OK && (conn->changed || sqlite3_get_autocommit(conn->db))) {
@@ -196,7 +197,7 @@ static bool run_together(seg_sqlite_engine *e, job *jobs)
     return st != SEGUE_NO_SPACE;
 }
 
-static void run_all(seg_sqlite_engine *e, job *jobs)
+static void run_all(seg_sql_engine *e, job *jobs)
 {
     if (run_together(e, jobs) || !jobs->next) return;
     for (job *j = jobs; j; j = j->next) run_alone(e, j);
@@ -204,14 +205,14 @@ static void run_all(seg_sqlite_engine *e, job *jobs)
 
 /* ---- taking turns ---- */
 
-static void append(seg_sqlite_engine *e, job *j)
+static void append(seg_sql_engine *e, job *j)
 {
     *e->last = j;
     e->last = &j->next;
     e->n_waiting++;
 }
 
-static void withdraw(seg_sqlite_engine *e, job *j)
+static void withdraw(seg_sql_engine *e, job *j)
 {
     job **link = &e->first;
     while (*link != j) link = &(*link)->next;
@@ -220,7 +221,7 @@ static void withdraw(seg_sqlite_engine *e, job *j)
     e->n_waiting--;
 }
 
-static job *take_all(seg_sqlite_engine *e)
+static job *take_all(seg_sql_engine *e)
 {
     job *jobs = e->first;
     for (job *j = jobs; j; j = j->next) j->state = TAKEN;
@@ -239,7 +240,7 @@ static struct timespec real_time_in(int64_t ns)
 
 /* The writers of the last transactions are likely on their way with the next write. Waiting a little for them costs less than
  * another turn at the disk does; one writer alone never waits. */
-static void gather(seg_sqlite_engine *e)
+static void gather(seg_sql_engine *e)
 {
     int64_t most = e->commit_ns / 8 < 2000000 ? e->commit_ns / 8 : 2000000;
     if (e->n_waiting >= e->n_expected) return;
@@ -249,7 +250,7 @@ static void gather(seg_sqlite_engine *e)
 }
 
 /* Begun: run everybody who waits. With the lock, which is released meanwhile. */
-static job *lead_others(seg_sqlite_engine *e)
+static job *lead_others(seg_sql_engine *e)
 {
     gather(e);
     size_t n = e->n_waiting;
@@ -267,7 +268,7 @@ static job *lead_others(seg_sqlite_engine *e)
     return jobs;
 }
 
-static void hand_on(seg_sqlite_engine *e)
+static void hand_on(seg_sql_engine *e)
 {
     e->leading = e->first != NULL;
     if (!e->first) return;
@@ -275,7 +276,7 @@ static void hand_on(seg_sqlite_engine *e)
     pthread_cond_signal(&e->first->changed);
 }
 
-static void lead(seg_sqlite_engine *e, job *own)
+static void lead(seg_sql_engine *e, job *own)
 {
     own->leads = false;
     pthread_mutex_unlock(&e->lock);
@@ -298,7 +299,7 @@ static void lead(seg_sqlite_engine *e, job *own)
 }
 
 /* Until it is done, called to lead, or too late: then it is withdrawn. */
-static void wait_for_turn(seg_sqlite_engine *e, job *j)
+static void wait_for_turn(seg_sql_engine *e, job *j)
 {
     static const int64_t LOOK_NS = 20000000; /* the deadline's clock need not be the one that threads sleep by */
     while (j->state != DONE && !j->leads) {
@@ -310,8 +311,8 @@ static void wait_for_turn(seg_sqlite_engine *e, job *j)
         if (left <= 0) {
             withdraw(e, j);
             j->state = DONE;
-            j->status = segue_fail(j->call, SEGUE_TIMEOUT, "sqlite: %s: the deadline passed while others were writing",
-                                   e->path);
+            j->status = segue_fail(j->call, SEGUE_TIMEOUT, "%s: %s: the deadline passed while others were writing",
+                                   e->kind->name, e->path);
             return;
         }
         struct timespec until = real_time_in(left < LOOK_NS ? left : LOOK_NS);
@@ -319,10 +320,10 @@ static void wait_for_turn(seg_sqlite_engine *e, job *j)
     }
 }
 
-segue_status seg_sqlite_write(seg_sqlite_engine *engine, seg_sqlite_job_fn fn, void *arg, segue_call *call)
+segue_status seg_sql_write(seg_sql_engine *engine, seg_sql_job_fn fn, void *arg, segue_call *call)
 {
     job j = {.fn = fn, .arg = arg, .call = call};
-    if (seg_sqlite_is_forked(engine)) return seg_sqlite_forked(call, engine);
+    if (seg_sql_is_forked(engine)) return seg_sql_forked(call, engine);
     pthread_condattr_t monotonic;
     int failed = pthread_condattr_init(&monotonic) || pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) ||
                  pthread_cond_init(&j.changed, &monotonic) || pthread_condattr_destroy(&monotonic);

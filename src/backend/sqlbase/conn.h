@@ -1,0 +1,75 @@
+/* L4: a connection to a SQLite file: its statements and the meaning of its errors. One thread at a time. */
+#ifndef SEG_SQLBASE_CONN_H
+#define SEG_SQLBASE_CONN_H
+
+#include "base/retry.h"
+
+#include <segue/backend.h>
+#include <sqlite3.h>
+
+/* The statements that every kind of file needs; a kind's own come after them. */
+enum {
+    SEG_SQL_BEGIN,
+    SEG_SQL_COMMIT,
+    SEG_SQL_ROLLBACK,
+    SEG_SQL_HIGHEST,      /* the highest CAS that the file knows of */
+    SEG_SQL_NOTE_HIGHEST, /* ?1 is the highest now */
+    SEG_SQL_N_COMMON,
+    SEG_SQL_STMTS_MAX = 24
+};
+
+typedef struct seg_sql_conn seg_sql_conn;
+
+typedef enum seg_sql_mode {
+    SEG_SQL_READER,
+    SEG_SQL_WRITER, /* brings an older file up to date */
+    SEG_SQL_CREATOR /* and makes our tables in an empty one */
+} seg_sql_mode;
+
+/* What a backend keeps in its files. Static. */
+typedef struct seg_sql_kind {
+    const char *name;         /* of the backend: sentences begin with it */
+    const char *const *texts; /* of the statements; the first three of the common ones need none */
+    unsigned n_reads;         /* so many of them a reading connection needs */
+    unsigned n_sql;           /* all */
+    /* See that the file is one of this kind and of a version that we know, or make it so as the mode allows. */
+    segue_status (*check)(seg_sql_conn *conn, seg_sql_mode mode, segue_call *call);
+} seg_sql_kind;
+
+typedef enum seg_sql_sync { SEG_SQL_SYNC_OFF, SEG_SQL_SYNC_NORMAL, SEG_SQL_SYNC_FULL } seg_sql_sync;
+
+struct seg_sql_conn {
+    const seg_sql_kind *kind;
+    const char *path; /* for sentences; the engine's */
+    sqlite3 *db;
+    sqlite3_stmt *stmts[SEG_SQL_STMTS_MAX];
+    const segue_call *call; /* whose deadline bounds the waiting for other processes; NULL nobody's */
+    int64_t wait_until_ns;
+    seg_backoff backoff;
+    seg_sql_sync sync; /* of a writer, as it is set now */
+    bool changed;      /* a writer's running job has changed something */
+    bool changed_any;  /* a writer's running transaction has */
+    segue_buf scratch; /* xattrs to be written */
+};
+
+/* Open a file of ours. NO_STORE (an empty file, but for a creator), ACCESS_DENIED, READ_ONLY, WRONG_FORMAT, CORRUPT,
+ * UNAVAILABLE, NO_SPACE, IO_ERROR. */
+segue_status seg_sql_conn_open(const seg_sql_kind *kind, const char *path, seg_sql_mode mode, seg_sql_conn **ret_conn,
+                               segue_call *call);
+void seg_sql_conn_close(seg_sql_conn *conn); /* NULL is legal */
+
+/* The statement, prepared and not running; NULL: see seg_sql_failed. Reset it after use: a statement that was left
+ * in the middle holds a transaction open. */
+sqlite3_stmt *seg_sql_stmt(seg_sql_conn *conn, unsigned which);
+/* Run a statement that yields no rows, and reset it. stmt may be NULL (it could not be prepared). */
+segue_status seg_sql_run(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_call *call);
+segue_status seg_sql_exec(seg_sql_conn *conn, const char *sql, segue_call *call);
+/* The first number that a statement yields. */
+segue_status seg_sql_ask(seg_sql_conn *conn, const char *sql, int64_t *ret_value, segue_call *call);
+
+/* The status and the sentence for what just went wrong on conn. */
+segue_status seg_sql_failed(const seg_sql_conn *conn, segue_call *call);
+/* The same for a code, without a sentence. */
+segue_status seg_sql_status(sqlite3 *db, int code);
+
+#endif
