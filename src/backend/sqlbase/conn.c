@@ -201,6 +201,10 @@ static segue_status open_and_check(seg_sql_conn *conn, seg_sql_mode mode, segue_
                           call);
     conn->sync = SEG_SQL_SYNC_FULL;
     if (st == SEGUE_OK) st = conn->kind->check(conn, mode, call);
+    if (st == SEGUE_READ_ONLY && reader)
+        return segue_fail(call, SEGUE_ACCESS_DENIED,
+                          "%s: %s: to read it beside others that write, its folder must be writable; or read a copy",
+                          conn->kind->name, conn->path);
     if (st == SEGUE_OK && !reader) st = use_log(conn, call);
     return st == SEGUE_OK ? prepare_all(conn, reader ? conn->kind->n_reads : conn->kind->n_sql, call) : st;
 }
