@@ -11,10 +11,11 @@ test_disk_log test_disk = {.room = -1};
 typedef struct disk_file {
     sqlite3_file base;
     sqlite3_file *below;
-    int is_log;
+    bool is_log;
 } disk_file;
 
 static sqlite3_vfs *below_vfs;
+static atomic_bool is_dead;
 
 static sqlite3_file *below(sqlite3_file *file) { return ((disk_file *)file)->below; }
 
@@ -63,7 +64,9 @@ static int read_at(sqlite3_file *file, void *out, int size, sqlite3_int64 at)
 static int write_at(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
 {
     long long room = atomic_load(&test_disk.room);
-    if (((disk_file *)file)->is_log && room >= 0 && at + size > room) return SQLITE_FULL;
+    bool is_log = ((disk_file *)file)->is_log;
+    if (is_log && atomic_load(&is_dead) && atomic_load(&test_disk.dies)) return SQLITE_IOERR_WRITE;
+    if (is_log && room >= 0 && at + size > room) return SQLITE_FULL;
     return below(file)->pMethods->xWrite(below(file), data, size, at);
 }
 
@@ -72,9 +75,10 @@ static int sync_file(sqlite3_file *file, int flags)
     int code = below(file)->pMethods->xSync(below(file), flags);
     if (!((disk_file *)file)->is_log) return code;
     atomic_fetch_add(&test_disk.n_syncs, 1);
-    long left = atomic_load(&test_disk.fail_syncs);
-    if (left > 0) atomic_fetch_sub(&test_disk.fail_syncs, 1);
-    return left ? SQLITE_IOERR_FSYNC : code;
+    bool dies = atomic_load(&test_disk.dies), fails = atomic_load(&test_disk.fail_syncs) > 0;
+    atomic_store(&is_dead, dies);
+    if (fails) atomic_fetch_sub(&test_disk.fail_syncs, 1);
+    return dies || fails ? SQLITE_IOERR_FSYNC : code;
 }
 
 static const sqlite3_io_methods methods = {
