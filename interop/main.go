@@ -200,6 +200,7 @@ func printRecords(records []record) {
 func goOnWriting(bucket any, name string) {
 	store := call(bucket, "NamedDataStore", splitName(name))[0].Interface()
 	later := uint32(1900000000)
+	own := "interop:" + name + ":"
 	n := 0
 	for _, r := range dump(bucket, name) {
 		if r.Deleted || strings.HasPrefix(r.Key, "_segue:") {
@@ -216,15 +217,15 @@ func goOnWriting(bucket any, name string) {
 			call(store, "SetXattrs", r.Key, map[string][]byte{"_interop": []byte(`{"n":1}`), "user": []byte(`"é<&>"`)})
 		}
 	}
-	call(store, "AddRaw", "interop:binary", uint32(0), []byte{0, 1, 2, 0xff})
-	call(store, "AddRaw", "interop:empty", later, []byte{})
-	call(store, "Set", "interop:gone", uint32(0), nil, map[string]any{"a": 1})
-	call(store, "SetXattrs", "interop:gone", map[string][]byte{"_kept": []byte(`1`), "dropped": []byte(`2`)})
-	call(store, "Delete", "interop:gone")
-	call(store, "WriteWithXattrs", "interop:xattrs", later, uint64(0), []byte(`{"b":2}`),
+	call(store, "AddRaw", own+"binary", uint32(0), []byte{0, 1, 2, 0xff})
+	call(store, "AddRaw", own+"empty", later, []byte{})
+	call(store, "Set", own+"gone", uint32(0), nil, map[string]any{"a": 1})
+	call(store, "SetXattrs", own+"gone", map[string][]byte{"_kept": []byte(`1`), "dropped": []byte(`2`)})
+	call(store, "Delete", own+"gone")
+	call(store, "WriteWithXattrs", own+"xattrs", later, uint64(0), []byte(`{"b":2}`),
 		map[string][]byte{"_sync": []byte(`{"seq":1}`)}, nil, nil)
 	for i := 0; i < 3; i++ {
-		call(store, "Incr", "interop:counter", uint64(5), uint64(100), uint32(0))
+		call(store, "Incr", own+"counter", uint64(5), uint64(100), uint32(0))
 	}
 }
 
