@@ -3,8 +3,7 @@
  *
  *   segue_policy_...           which record goes where
  *   segue_plan_make            what a migration would do, without doing it
- * segue_migration_open/run the migration: hold, forward, sweep, verify, seal, clean; resumable after a kill at any
- * point
+ *   segue_migration_open, run  the migration: hold, forward, sweep, verify, seal, clean; resumable after a kill at any point
  *   segue_migration_verify     compare by content; repair
  *   segue_migration_status     what the status record in the primary says, from any process
  *
@@ -161,7 +160,7 @@ typedef enum segue_stage {
 /* "none", "starting", ...; "?" for anything else. Static text. */
 SEGUE_API const char *segue_stage_name(segue_stage stage);
 
-/* Everything since the migration began, all its runs together. */
+/* Everything since the migration began, all its runs together (of a run that was killed, its last second may be missing). */
 typedef struct segue_counts {
     uint64_t scanned;        /* records of the fallback that were looked at, all passes */
     uint64_t moved;          /* into the primary */
@@ -215,6 +214,7 @@ typedef struct segue_migration_options {
     bool hold_seal;             /* stop when verified; seal is a call of its own */
     bool hold_clean;            /* stop when sealed; clean is a call of its own */
     bool count_first;           /* read all keys once before, so that progress has a total */
+    bool new_policy;            /* go on under another policy than the one that an unfinished migration began under */
     segue_on_foreign on_foreign_write;
     unsigned max_passes;        /* default 20; then NOT_FINISHED */
     int64_t timeout_ns;         /* of one store call; default 30 s */

@@ -1,0 +1,327 @@
+/* L5: the status record as JSON, read and written by CAS. Not thread-safe: one thread runs a migration. */
+#include "migrate/record.h"
+
+#include "base/base.h"
+#include "base/env.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { RECORD_FORMAT = 1 };
+
+segue_slice seg_status_key(const char *name, char out[SEG_STATUS_KEY_SIZE])
+{
+    int n = snprintf(out, SEG_STATUS_KEY_SIZE, "%s%s", SEG_STATUS_PREFIX, name);
+    seg_assert(n > 0 && n < SEG_STATUS_KEY_SIZE);
+    return segue_bytes(out, (size_t)n);
+}
+
+void seg_keys_add(seg_keys *keys, segue_slice key)
+{
+    for (size_t i = 0; i < keys->n; i++)
+        if (segue_slice_equal(segue_buf_slice(&keys->keys[i]), key)) return;
+    if (keys->n == SEGUE_STATUS_KEYS_MAX) return;
+    if (segue_buf_append(&keys->keys[keys->n], key.data, key.size) == SEGUE_OK) keys->n++;
+}
+
+void seg_keys_clear(seg_keys *keys)
+{
+    for (size_t i = 0; i < SEGUE_STATUS_KEYS_MAX; i++) segue_buf_free(&keys->keys[i]);
+    keys->n = 0;
+}
+
+void seg_status_free(seg_status *status)
+{
+    segue_buf_free(&status->from);
+    segue_buf_free(&status->to);
+    segue_buf_free(&status->cursor);
+    seg_keys_clear(&status->failed);
+    seg_keys_clear(&status->foreign);
+    *status = (seg_status){0};
+}
+
+/* ---- runners ---- */
+
+static void read_line(const char *path, char *out, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, out, size - 1) : 0;
+    if (fd >= 0) (void)close(fd); /* only read */
+    out[n > 0 ? n : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+}
+
+void seg_runner_here(const segue_env *env, seg_runner *runner)
+{
+    char host[64] = "", boot[64];
+    struct stat space = {0};
+    (void)gethostname(host, sizeof host - 1); /* no name is a name, too */
+    read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+    bool is_known = boot[0] && stat("/proc/self/ns/pid", &space) == 0;
+    (void)snprintf(runner->id, sizeof runner->id, "%016llx", (unsigned long long)seg_random_u64(env));
+    (void)snprintf(runner->place, sizeof runner->place, is_known ? "%s/%s/%llu" : "%s", host, boot,
+                   (unsigned long long)space.st_ino);
+    runner->pid = getpid();
+    runner->beat_ns = seg_wall_ns(env);
+}
+
+bool seg_runner_is_alive(const seg_runner *runner, const segue_env *env, int64_t stale_ns)
+{
+    seg_runner here;
+    if (!runner->id[0]) return false;
+    seg_runner_here(env, &here);
+    bool same_place = strchr(here.place, '/') && strcmp(here.place, runner->place) == 0;
+    if (same_place && kill((pid_t)runner->pid, 0) != 0 && errno == ESRCH) return false;
+    return here.beat_ns - runner->beat_ns < stale_ns;
+}
+
+/* ---- the counts, by name ---- */
+
+static const struct {
+    const char *name;
+    size_t offset;
+} count_fields[] = {
+#define COUNT(field) {#field, offsetof(segue_counts, field)}
+    COUNT(scanned), COUNT(moved),    COUNT(moved_bytes),    COUNT(already),        COUNT(hidden),
+    COUNT(dropped), COUNT(left),     COUNT(unmatched),      COUNT(counters),       COUNT(pills_finished),
+    COUNT(foreign_writes),           COUNT(errors),         COUNT(retries),        COUNT(passes), COUNT(purged),
+#undef COUNT
+};
+enum { N_COUNTS = sizeof count_fields / sizeof count_fields[0] };
+static_assert(sizeof(segue_counts) == N_COUNTS * sizeof(uint64_t), "each count has a name");
+
+static uint64_t *count_at(segue_counts *counts, size_t i) { return (uint64_t *)(void *)((char *)counts + count_fields[i].offset); }
+
+/* ---- writing ---- */
+
+static json_t *hex_of(const segue_buf *bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[2 * SEGUE_KEY_MAX];
+    size_t n = bytes->size <= SEGUE_KEY_MAX ? bytes->size : 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char byte = (unsigned char)bytes->data[i];
+        text[2 * i] = digits[byte >> 4];
+        text[2 * i + 1] = digits[byte & 15];
+    }
+    return json_stringn(text, 2 * n);
+}
+
+static json_t *hexes_of(const seg_keys *keys)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list && i < keys->n; i++) (void)json_array_append_new(list, hex_of(&keys->keys[i])); /* a help */
+    return list;
+}
+
+static json_t *counts_of(const seg_status *s)
+{
+    segue_counts counts = s->counts;
+    json_t *object = json_object();
+    for (size_t i = 0; object && i < N_COUNTS; i++)
+        if (json_object_set_new(object, count_fields[i].name, json_integer((json_int_t)*count_at(&counts, i))) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    return object;
+}
+
+static json_t *runner_of(const seg_status *s)
+{
+    if (!s->runner.id[0]) return json_null();
+    return json_pack("{s:s,s:s,s:I,s:I}", "id", s->runner.id, "place", s->runner.place, "pid", (json_int_t)s->runner.pid,
+                     "beat_ns", (json_int_t)s->runner.beat_ns);
+}
+
+/* Text that goes into JSON must be UTF-8; a sentence may quote anything, but seg_quote has made that printable. */
+static json_t *text_of(segue_slice text)
+{
+    return seg_utf8_valid(text) ? json_stringn(text.data, text.size) : json_string("");
+}
+
+static json_t *to_json(const seg_status *s)
+{
+    return json_pack("{s:i,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:s,s:b,s:b,s:b,s:I,s:I,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,"
+                     "s:o,s:n,s:{},s:{}}",
+                     "segue", RECORD_FORMAT, "name", s->name, "run_id", s->run_id, "epoch", (json_int_t)s->epoch, "sequence",
+                     (json_int_t)s->sequence, "stage", segue_stage_name(s->stage), "from", text_of(segue_buf_slice(&s->from)),
+                     "to", text_of(segue_buf_slice(&s->to)), "policy", s->policy, "keep", s->keep, "keep_cas", s->keep_cas,
+                     "tail", s->is_tail, "pass", (json_int_t)s->pass, "total", (json_int_t)s->total, "counts", counts_of(s),
+                     "cursor", hex_of(&s->cursor), "proof", s->proof, "started_s", (json_int_t)s->started_s, "changed_s",
+                     (json_int_t)s->changed_s, "finished_s", (json_int_t)s->finished_s, "active_ns", (json_int_t)s->active_ns,
+                     "hold_ns", (json_int_t)s->hold_ns, "last_error", text_of(segue_str(s->last_error)), "failed",
+                     hexes_of(&s->failed), "foreign", hexes_of(&s->foreign), "runner", runner_of(s), "lease", "nodes",
+                     "control");
+}
+
+/* Whether the record that is there now is the one that was to be written. */
+static segue_status found_out(segue_store *to, seg_status *status, segue_call *call)
+{
+    seg_status now = {0};
+    segue_status st = seg_status_load(to, status->name, &now, call);
+    if (st == SEGUE_OK && strcmp(now.runner.id, status->runner.id) == 0 && strcmp(now.run_id, status->run_id) == 0 &&
+        now.sequence == status->sequence) {
+        status->cas = now.cas;
+        status->revision = now.revision;
+    } else if (st == SEGUE_OK && now.cas == status->cas) {
+        st = SEGUE_RETRY;
+    } else if (st == SEGUE_OK || st == SEGUE_NOT_FOUND) {
+        st = SEGUE_CAS_MISMATCH;
+    }
+    seg_status_free(&now);
+    return st;
+}
+
+static segue_status put_status(segue_store *to, seg_status *status, segue_slice body, segue_call *call)
+{
+    char key[SEG_STATUS_KEY_SIZE];
+    segue_put put = {.condition = status->cas ? SEGUE_IF_CAS : SEGUE_IF_ABSENT, .if_cas = status->cas};
+    put.rec = (segue_record){.key = seg_status_key(status->name, key), .body = body, .is_json = true};
+    put.rec.revision = status->revision + 1;
+    uint64_t cas = 0;
+    segue_status st = seg_call_put(to, &put, &cas, call);
+    if (st == SEGUE_OK) {
+        status->cas = cas;
+        status->revision = put.rec.revision;
+    }
+    return st == SEGUE_MAYBE_APPLIED ? found_out(to, status, call) : st;
+}
+
+segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *call)
+{
+    enum { TRIES = 3 };
+    status->sequence++;
+    status->changed_s = (int64_t)seg_wall_s(call->env);
+    json_t *root = to_json(status);
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    if (!text) return segue_fail(call, SEGUE_NO_MEMORY, "out of memory for the status record of a migration");
+    segue_status st = SEGUE_RETRY;
+    for (int i = 0; i < TRIES && st == SEGUE_RETRY; i++) st = put_status(to, status, segue_str(text), call);
+    free(text); /* jansson's own allocator made it */
+    if (st == SEGUE_RETRY)
+        return segue_fail(call, SEGUE_UNAVAILABLE, "%s: the status record cannot be written", segue_store_url(to));
+    if (st == SEGUE_CAS_MISMATCH || st == SEGUE_EXISTS || st == SEGUE_NOT_FOUND)
+        return segue_fail(call, SEGUE_BUSY_ELSEWHERE, "somebody else has taken over migration \"%s\"", status->name);
+    return st;
+}
+
+/* ---- reading ---- */
+
+static uint64_t number(const json_t *object, const char *name)
+{
+    json_int_t value = json_integer_value(json_object_get(object, name));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool from_hex(const json_t *value, segue_buf *out)
+{
+    const char *text = json_string_value(value);
+    size_t size = json_string_length(value);
+    if (!text || size % 2 || size > 2 * SEGUE_KEY_MAX) return false;
+    for (size_t i = 0; i < size; i += 2) {
+        int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
+        if (high < 0 || low < 0) return false;
+        char byte = (char)(high << 4 | low);
+        if (segue_buf_append(out, &byte, 1) != SEGUE_OK) return false;
+    }
+    return true;
+}
+
+static void keys_from(const json_t *list, seg_keys *keys)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        SEG_AUTO(segue_buf) key = {0};
+        if (from_hex(json_array_get(list, i), &key) && key.size) seg_keys_add(keys, segue_buf_slice(&key));
+    }
+}
+
+static bool text_from(const json_t *object, const char *name, char *out, size_t size)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    if (!text || strlen(text) >= size) return false;
+    memcpy(out, text, strlen(text) + 1);
+    return true;
+}
+
+static bool buf_from(const json_t *object, const char *name, segue_buf *out)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_string(value) && segue_buf_append(out, json_string_value(value), json_string_length(value)) == SEGUE_OK;
+}
+
+static bool stage_from(const json_t *object, segue_stage *ret_stage)
+{
+    const char *name = json_string_value(json_object_get(object, "stage"));
+    for (unsigned i = SEGUE_STAGE_STARTING; name && i <= SEGUE_STAGE_CLEAN; i++)
+        if (strcmp(name, segue_stage_name((segue_stage)i)) == 0) {
+            *ret_stage = (segue_stage)i;
+            return true;
+        }
+    return false;
+}
+
+static bool runner_from(const json_t *object, seg_runner *runner)
+{
+    if (json_is_null(object)) return true;
+    runner->pid = json_integer_value(json_object_get(object, "pid"));
+    runner->beat_ns = json_integer_value(json_object_get(object, "beat_ns"));
+    return text_from(object, "id", runner->id, sizeof runner->id) &&
+           text_from(object, "place", runner->place, sizeof runner->place);
+}
+
+static bool from_json(const json_t *root, seg_status *s)
+{
+    if (number(root, "segue") != RECORD_FORMAT) return false;
+    s->epoch = number(root, "epoch");
+    s->sequence = number(root, "sequence");
+    s->keep = json_is_true(json_object_get(root, "keep"));
+    s->keep_cas = json_is_true(json_object_get(root, "keep_cas"));
+    s->is_tail = json_is_true(json_object_get(root, "tail"));
+    s->pass = number(root, "pass");
+    s->total = number(root, "total");
+    s->started_s = (int64_t)number(root, "started_s");
+    s->changed_s = (int64_t)number(root, "changed_s");
+    s->finished_s = (int64_t)number(root, "finished_s");
+    s->active_ns = (int64_t)number(root, "active_ns");
+    s->hold_ns = (int64_t)number(root, "hold_ns");
+    for (size_t i = 0; i < N_COUNTS; i++)
+        *count_at(&s->counts, i) = number(json_object_get(root, "counts"), count_fields[i].name);
+    keys_from(json_object_get(root, "failed"), &s->failed);
+    keys_from(json_object_get(root, "foreign"), &s->foreign);
+    return stage_from(root, &s->stage) && from_hex(json_object_get(root, "cursor"), &s->cursor) &&
+           text_from(root, "name", s->name, sizeof s->name) && text_from(root, "run_id", s->run_id, sizeof s->run_id) &&
+           text_from(root, "policy", s->policy, sizeof s->policy) && text_from(root, "proof", s->proof, sizeof s->proof) &&
+           text_from(root, "last_error", s->last_error, sizeof s->last_error) && buf_from(root, "from", &s->from) &&
+           buf_from(root, "to", &s->to) && runner_from(json_object_get(root, "runner"), &s->runner);
+}
+
+segue_status seg_status_load(segue_store *to, const char *name, seg_status *status, segue_call *call)
+{
+    char key[SEG_STATUS_KEY_SIZE];
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_status st = seg_call_get(to, seg_status_key(name, key), &doc, call);
+    if (st != SEGUE_OK) return st;
+    status->cas = doc.rec.cas;
+    status->revision = doc.rec.revision;
+    json_t *root = doc.rec.is_tombstone ? NULL : json_loadb(doc.rec.body.data, doc.rec.body.size, 0, NULL);
+    bool understood = root && from_json(root, status) && strcmp(status->name, name) == 0;
+    json_decref(root);
+    if (understood) return SEGUE_OK;
+    seg_status_free(status);
+    return segue_fail(call, SEGUE_CORRUPT, "%s: the status record %s cannot be understood; it is of another version or damaged",
+                      segue_store_url(to), key);
+}
