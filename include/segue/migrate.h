@@ -3,7 +3,7 @@
  *
  *   segue_policy_...           which record goes where
  *   segue_plan_make            what a migration would do, without doing it
- *   segue_migration_open, run  the migration: hold, forward, sweep, verify, seal, clean; resumable after a kill at any point
+ *   segue_migration_open, run  the migration: hold, forward, sweep, verify, seal, clean; resumable after a kill
  *   segue_migration_verify     compare by content; repair
  *   segue_migration_status     what the status record in the primary says, from any process
  *
@@ -160,7 +160,7 @@ typedef enum segue_stage {
 /* "none", "starting", ...; "?" for anything else. Static text. */
 SEGUE_API const char *segue_stage_name(segue_stage stage);
 
-/* Everything since the migration began, all its runs together (of a run that was killed, its last second may be missing). */
+/* Everything since the migration began, all its runs together (of one that was killed, the last second may be missing). */
 typedef struct segue_counts {
     uint64_t scanned;        /* records of the fallback that were looked at, all passes */
     uint64_t moved;          /* into the primary */

@@ -10,7 +10,6 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,6 +160,16 @@ static json_t *to_json(const seg_status *s)
                      "control");
 }
 
+static segue_status print(const seg_status *status, segue_buf *out)
+{
+    json_t *root = to_json(status);
+    size_t size = root ? json_dumpb(root, NULL, 0, JSON_COMPACT) : 0;
+    segue_status st = size ? segue_buf_reserve(out, size) : SEGUE_NO_MEMORY;
+    if (st == SEGUE_OK) out->size = json_dumpb(root, out->data, size, JSON_COMPACT);
+    json_decref(root);
+    return st;
+}
+
 /* Whether the record that is there now is the one that was to be written. */
 static segue_status found_out(segue_store *to, seg_status *status, segue_call *call)
 {
@@ -199,13 +208,11 @@ segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *ca
     enum { TRIES = 3 };
     status->sequence++;
     status->changed_s = (int64_t)seg_wall_s(call->env);
-    json_t *root = to_json(status);
-    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
-    json_decref(root);
-    if (!text) return segue_fail(call, SEGUE_NO_MEMORY, "out of memory for the status record of a migration");
+    SEG_AUTO(segue_buf) text = {0};
+    if (print(status, &text) != SEGUE_OK)
+        return segue_fail(call, SEGUE_NO_MEMORY, "out of memory for the status record of a migration");
     segue_status st = SEGUE_RETRY;
-    for (int i = 0; i < TRIES && st == SEGUE_RETRY; i++) st = put_status(to, status, segue_str(text), call);
-    free(text); /* jansson's own allocator made it */
+    for (int i = 0; i < TRIES && st == SEGUE_RETRY; i++) st = put_status(to, status, segue_buf_slice(&text), call);
     if (st == SEGUE_RETRY)
         return segue_fail(call, SEGUE_UNAVAILABLE, "%s: the status record cannot be written", segue_store_url(to));
     if (st == SEGUE_CAS_MISMATCH || st == SEGUE_EXISTS || st == SEGUE_NOT_FOUND)
@@ -260,7 +267,10 @@ static bool text_from(const json_t *object, const char *name, char *out, size_t 
 static bool buf_from(const json_t *object, const char *name, segue_buf *out)
 {
     const json_t *value = json_object_get(object, name);
-    return json_is_string(value) && segue_buf_append(out, json_string_value(value), json_string_length(value)) == SEGUE_OK;
+    size_t size = json_string_length(value);
+    if (!json_is_string(value) || segue_buf_append(out, json_string_value(value), size + 1) != SEGUE_OK) return false;
+    out->size = size; /* the zero stays behind it, for messages */
+    return true;
 }
 
 static bool stage_from(const json_t *object, segue_stage *ret_stage)

@@ -1,0 +1,108 @@
+/* L5: the last two steps. Seal: on proof only, and bound to the run that it is the proof of. Clean: after the fence only. */
+#include "base/base.h"
+#include "base/env.h"
+#include "base/rules.h"
+#include "migrate/migration.h"
+
+/* ---- seal ---- */
+
+segue_status seg_seal_clients(segue_migration *m, segue_error *err)
+{
+    segue_phase phase = SEGUE_PHASE_SEALED;
+    if (!m->dual) return SEGUE_OK;
+    segue_status st = segue_dual_phase(m->dual, &phase);
+    if (st != SEGUE_OK) return seg_error_set(err, st, "the dual store has no phase");
+    if (phase < SEGUE_PHASE_FORWARD) st = seg_migration_phase(m, SEGUE_PHASE_FORWARD, err);
+    if (st == SEGUE_OK && phase < SEGUE_PHASE_SEALED) st = seg_migration_phase(m, SEGUE_PHASE_SEALED, err);
+    return st;
+}
+
+segue_status seg_seal(segue_migration *m, segue_error *err)
+{
+    bool is_proven = m->status.proof[0] && strcmp(m->status.proof, m->status.run_id) == 0;
+    bool is_time = m->status.stage == SEGUE_STAGE_VERIFIED || m->status.stage == SEGUE_STAGE_SEALING;
+    if (m->status.stage > SEGUE_STAGE_SEALING)
+        return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s already", m->name,
+                             segue_stage_name(m->status.stage));
+    if ((!is_proven || !is_time) && SEG_RULE(SEAL_NEEDS_FULL_PASS))
+        return seg_error_set(err, SEGUE_REFUSED,
+                             "migration \"%s\" cannot be sealed while it is %s: it takes a full sweep without errors and a "
+                             "verification without differences; run it",
+                             m->name, segue_stage_name(m->status.stage));
+    segue_status st = seg_migration_stage(m, SEGUE_STAGE_SEALING, err);
+    if (st == SEGUE_OK) st = seg_seal_clients(m, err);
+    return st == SEGUE_OK ? seg_migration_stage(m, SEGUE_STAGE_SEALED, err) : st;
+}
+
+/* ---- clean ---- */
+
+typedef struct cleaning {
+    segue_migration *m;
+    segue_call *call;
+} cleaning;
+
+/* A tombstone that was there only because a live record in the fallback had to be hidden, which is gone now. One with xattrs
+ * holds data; one that came to life, or died anew, has another CAS. */
+static segue_status purge(const cleaning *c, const seg_entry *entry)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_status st = seg_call_get(c->m->to, entry->key, &doc, c->call);
+    if (st == SEGUE_NOT_FOUND) return SEGUE_OK;
+    if (st != SEGUE_OK) return st;
+    if (!doc.rec.is_tombstone || doc.rec.cas != entry->cas || doc.rec.n_xattrs) return SEGUE_OK;
+    st = seg_call_erase(c->m->to, entry->key, entry->cas, c->call);
+    if (st == SEGUE_OK) c->m->status.counts.purged++;
+    return st == SEGUE_NOT_FOUND || st == SEGUE_CAS_MISMATCH ? SEGUE_OK : st;
+}
+
+static segue_status clean_up_after(const cleaning *c, const segue_record *manifest)
+{
+    char quoted[SEG_QUOTED_MAX];
+    seg_entry entry;
+    bool ok = true;
+    /* With a copy, the fallback still holds what the tombstones hide. */
+    for (size_t at = 0; !c->m->options.keep && seg_manifest_next(manifest->body, &at, &entry, &ok);) {
+        if (!(entry.bits & SEG_ENTRY_HIDDEN)) continue;
+        segue_status st = purge(c, &entry);
+        if (st != SEGUE_OK) return st;
+    }
+    if (!ok)
+        return segue_fail(c->call, SEGUE_CORRUPT, "the manifest %s cannot be understood", seg_quote(manifest->key, quoted));
+    segue_status st = seg_call_erase(c->m->to, manifest->key, manifest->cas, c->call);
+    return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
+}
+
+static segue_status clean_page(void *ctx, const segue_page *page, segue_error *err)
+{
+    segue_migration *m = ctx;
+    for (size_t i = 0; i < page->n; i++) {
+        segue_call call = seg_migration_call(m, err);
+        cleaning c = {m, &call};
+        segue_status st = clean_up_after(&c, &page->docs[i].rec);
+        if (st == SEGUE_OK) st = seg_migration_tick(m, err);
+        if (st != SEGUE_OK) return st;
+    }
+    return SEGUE_OK;
+}
+
+segue_status seg_clean(segue_migration *m, segue_error *err)
+{
+    char text[2 * SEG_MANIFEST_KEY_SIZE];
+    segue_phase phase = SEGUE_PHASE_CLEAN;
+    if (m->status.stage == SEGUE_STAGE_CLEAN) return SEGUE_OK;
+    if (m->status.stage < SEGUE_STAGE_SEALED && SEG_RULE(PURGE_AFTER_FENCE))
+        return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s; it must be sealed before it is cleaned", m->name,
+                             segue_stage_name(m->status.stage));
+    m->options.keep = m->status.keep; /* by hand, the options may not say */
+    segue_status st = seg_migration_stage(m, SEGUE_STAGE_CLEANING, err);
+    /* The fence: sealing has waited for the operations that began before it, also if this is a later run. */
+    if (st == SEGUE_OK && SEG_RULE(PURGE_AFTER_FENCE)) st = seg_seal_clients(m, err);
+    segue_bounds b = seg_manifest_bounds(m->name, text);
+    if (st == SEGUE_OK) st = seg_each_page(m, m->to, &b, clean_page, m, err);
+    if (st == SEGUE_OK && m->dual && segue_dual_phase(m->dual, &phase) == SEGUE_OK && phase == SEGUE_PHASE_SEALED)
+        st = seg_migration_phase(m, SEGUE_PHASE_CLEAN, err);
+    if (st != SEGUE_OK) return st;
+    seg_keys_clear(&m->status.failed);
+    m->status.finished_s = (int64_t)seg_wall_s(m->env);
+    return seg_migration_stage(m, SEGUE_STAGE_CLEAN, err);
+}

@@ -1,0 +1,267 @@
+/* L5: verification by content, in constant memory: each manifest against the primary's records of its range, then the keys of the
+ * fallback. One thread; reads only, unless it repairs. */
+#include "base/base.h"
+#include "base/env.h"
+#include "migrate/migration.h"
+
+#include <stdio.h>
+
+static const char *const difference_names[] = {"missing", "content", "left", "newer"};
+
+const char *segue_difference_name(segue_difference_kind kind)
+{
+    return (unsigned)kind < sizeof difference_names / sizeof difference_names[0] ? difference_names[kind] : "?";
+}
+
+typedef struct verifying {
+    segue_migration *m;
+    unsigned options;
+    segue_difference_fn fn;
+    void *ctx;
+    segue_verified *v;
+    bool keep;
+    segue_page found; /* of the primary, for look-ups in order of key */
+    size_t at;
+    uint64_t retries;
+} verifying;
+
+/* ---- differences and their repair ---- */
+
+/* The fallback's record over the primary's damaged one, as a change of it. */
+static segue_status replace_content(verifying *v, segue_slice key, uint64_t cas, segue_call *call)
+{
+    SEG_AUTO(segue_doc) fallback = {0};
+    segue_status st = seg_call_get(v->m->from, key, &fallback, call);
+    if (st != SEGUE_OK) return st;
+    if (fallback.rec.cas != cas) return SEGUE_CAS_MISMATCH; /* not the record that was moved */
+    segue_put put = {.rec = fallback.rec, .condition = SEGUE_IF_CAS, .if_cas = cas, .cas_floor = cas};
+    put.rec.revision++;
+    return seg_call_put(v->m->to, &put, NULL, call);
+}
+
+/* OK: repaired. NOT_FOUND, CAS_MISMATCH: there is nothing to repair it from. */
+static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice key, uint64_t cas, segue_error *err)
+{
+    segue_migration *m = v->m;
+    segue_call call = seg_migration_call(m, err);
+    seg_swept swept = {0};
+    segue_status st = SEGUE_NOT_FOUND;
+    size_t rule = segue_policy_classify(m->policy, key);
+    switch (kind) {
+    case SEGUE_DIFF_LEFT:
+    case SEGUE_DIFF_MISSING:
+        if (m->policy->rules[rule].action == SEGUE_ACTION_COUNTER) st = seg_counter_hand_over(m, key, &swept, &call);
+        else st = seg_sweep_key(m, key, &swept, &call);
+        break;
+    case SEGUE_DIFF_CONTENT:
+        st = replace_content(v, key, cas, &call);
+        break;
+    case SEGUE_DIFF_NEWER:
+        if (m->options.on_foreign_write == SEGUE_FOREIGN_STOP) break;
+        st = seg_foreign_settle(m, key, m->options.on_foreign_write, &swept, &call);
+        break;
+    }
+    if (st == SEGUE_OK && (swept.counts.errors || swept.foreign.n)) st = SEGUE_CAS_MISMATCH;
+    seg_swept_clear(&swept);
+    return st;
+}
+
+static const char *words(segue_difference_kind kind)
+{
+    switch (kind) {
+    case SEGUE_DIFF_MISSING:
+        return "was moved, and the primary has no record of it";
+    case SEGUE_DIFF_CONTENT:
+        return "has the CAS that it was moved with, but another content in the primary";
+    case SEGUE_DIFF_LEFT:
+        return "is in scope and still in the fallback";
+    case SEGUE_DIFF_NEWER:
+        break;
+    }
+    return "is newer in the fallback than in the primary: somebody wrote it behind the migration's back";
+}
+
+static segue_status report(verifying *v, segue_difference_kind kind, segue_slice key, uint64_t cas, segue_error *err)
+{
+    char quoted[SEG_QUOTED_MAX], text[SEG_QUOTED_MAX + 120];
+    segue_difference d = {.kind = kind, .key = key, .text = text};
+    v->v->differences++;
+    if (v->options & SEGUE_VERIFY_REPAIR) {
+        segue_status st = repair(v, kind, key, cas, err);
+        if (st != SEGUE_OK && st != SEGUE_NOT_FOUND && st != SEGUE_CAS_MISMATCH && st != SEGUE_NOT_A_NUMBER) return st;
+        d.repaired = st == SEGUE_OK;
+        v->v->repaired += d.repaired;
+    }
+    (void)snprintf(text, sizeof text, "%s %s", seg_quote(key, quoted), words(kind));
+    if (v->fn) v->fn(v->ctx, &d);
+    return SEGUE_OK;
+}
+
+/* ---- what the primary has, asked in order of key ---- */
+
+static void forget_found(verifying *v)
+{
+    segue_page_clear(&v->found);
+    v->found.more = true;
+    v->at = 0;
+}
+
+/* The primary's record with this key, or NULL; keys must come in order since forget_found. `last`: the last that will be asked
+ * for, `left`: how many at most. */
+static segue_status find(verifying *v, segue_slice key, segue_slice last, size_t left, bool keys_only,
+                         const segue_record **ret_rec, segue_error *err)
+{
+    *ret_rec = NULL;
+    for (;;) {
+        while (v->at < v->found.n && segue_slice_compare(v->found.docs[v->at].rec.key, key) < 0) v->at++;
+        if (v->at < v->found.n) {
+            const segue_record *rec = &v->found.docs[v->at].rec;
+            if (segue_slice_equal(rec->key, key)) *ret_rec = rec;
+            return SEGUE_OK;
+        }
+        if (!v->found.more) return SEGUE_OK;
+        segue_bounds b = {.from = key, .to = last, .tombstones = true, .keys_only = keys_only};
+        size_t page_docs = v->m->options.page_docs;
+        if (left < page_docs) v->m->options.page_docs = left; /* no more than may be needed of a full primary */
+        segue_status st = seg_read_page(v->m, v->m->to, &b, &v->found, &v->retries, err);
+        v->m->options.page_docs = page_docs;
+        v->at = 0;
+        if (st != SEGUE_OK) return st;
+    }
+}
+
+/* ---- manifests ---- */
+
+/* Expired since: it reads as the tombstone that it is now, with the CAS it had. */
+static bool has_expired(const verifying *v, const seg_entry *e, const segue_record *rec)
+{
+    return e->expiry && e->expiry <= seg_wall_s(v->m->env) && rec->is_tombstone;
+}
+
+static segue_status check_entry(verifying *v, const seg_entry *e, const segue_record *rec, segue_error *err)
+{
+    segue_verified *n = v->v;
+    if ((e->bits & SEG_ENTRY_HIDDEN) && v->m->status.stage >= SEGUE_STAGE_CLEANING) return SEGUE_OK; /* may be purged */
+    n->checked++;
+    if (!rec) return report(v, SEGUE_DIFF_MISSING, e->key, 0, err);
+    bool keeps_cas = v->m->keeps_cas;
+    segue_record as_stored = *rec;
+    if (!keeps_cas) as_stored.cas = 0;
+    seg_digest digest = seg_record_digest(&as_stored);
+    bool is_there = e->bits & SEG_ENTRY_THERE;
+    if (!is_there && digest.low == e->digest.low && digest.high == e->digest.high) {
+        n->same++;
+    } else if (is_there || (keeps_cas ? rec->cas != e->cas : rec->revision != e->revision) || has_expired(v, e, rec)) {
+        if (rec->is_tombstone) n->deleted++;
+        else n->changed++;
+    } else {
+        return report(v, SEGUE_DIFF_CONTENT, e->key, e->cas, err);
+    }
+    return SEGUE_OK;
+}
+
+static segue_status check_manifest(verifying *v, const segue_record *manifest, segue_error *err)
+{
+    char quoted[SEG_QUOTED_MAX];
+    seg_entry e;
+    segue_slice last = {NULL, 0};
+    size_t left = 0, at = 0;
+    bool ok = true;
+    while (seg_manifest_next(manifest->body, &at, &e, &ok)) {
+        left++;
+        last = e.key;
+    }
+    if (!ok || manifest->is_tombstone)
+        return seg_error_set(err, SEGUE_CORRUPT, "the manifest %s cannot be understood", seg_quote(manifest->key, quoted));
+    forget_found(v);
+    for (at = 0; seg_manifest_next(manifest->body, &at, &e, &ok); left--) {
+        const segue_record *rec = NULL;
+        segue_status st = find(v, e.key, last, left, false, &rec, err);
+        if (st == SEGUE_OK) st = check_entry(v, &e, rec, err);
+        if (st != SEGUE_OK) return st;
+    }
+    return SEGUE_OK;
+}
+
+static segue_status check_manifests(void *ctx, const segue_page *page, segue_error *err)
+{
+    verifying *v = ctx;
+    for (size_t i = 0; i < page->n; i++) {
+        segue_status st = check_manifest(v, &page->docs[i].rec, err);
+        if (st == SEGUE_OK && v->m->status.runner.id[0]) st = seg_migration_tick(v->m, err);
+        if (st != SEGUE_OK) return st;
+    }
+    return SEGUE_OK;
+}
+
+/* ---- the fallback ---- */
+
+static bool is_in_scope(const verifying *v, segue_slice key)
+{
+    if (seg_key_is_reserved(key)) return false;
+    segue_action action = v->m->policy->rules[segue_policy_classify(v->m->policy, key)].action;
+    return action != SEGUE_ACTION_LEAVE && action != SEGUE_ACTION_DROP;
+}
+
+static segue_status check_left(verifying *v, const segue_record *rec, segue_slice last, size_t left, segue_error *err)
+{
+    const segue_record *found = NULL;
+    v->v->in_scope++;
+    if (!v->keep) return report(v, SEGUE_DIFF_LEFT, rec->key, 0, err);
+    segue_status st = find(v, rec->key, last, left, true, &found, err);
+    if (st != SEGUE_OK) return st;
+    if (!found) return report(v, SEGUE_DIFF_MISSING, rec->key, 0, err);
+    if (seg_foreign_is_newer(v->m, rec, found->cas, found->is_tombstone))
+        return report(v, SEGUE_DIFF_NEWER, rec->key, 0, err);
+    return SEGUE_OK;
+}
+
+static segue_status check_fallback(void *ctx, const segue_page *page, segue_error *err)
+{
+    verifying *v = ctx;
+    forget_found(v);
+    for (size_t i = 0; i < page->n; i++) {
+        if (!is_in_scope(v, page->docs[i].rec.key)) continue;
+        segue_status st = check_left(v, &page->docs[i].rec, page->docs[page->n - 1].rec.key, page->n - i, err);
+        if (st != SEGUE_OK) return st;
+    }
+    return v->m->status.runner.id[0] ? seg_migration_tick(v->m, err) : SEGUE_OK;
+}
+
+/* ---- the whole ---- */
+
+segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_fn fn, void *ctx, segue_verified *ret,
+                        segue_error *err)
+{
+    char text[2 * SEG_MANIFEST_KEY_SIZE];
+    *ret = (segue_verified){0};
+    verifying v = {.m = m, .options = options, .fn = fn, .ctx = ctx, .v = ret, .keep = m->options.keep};
+    segue_bounds manifests = seg_manifest_bounds(m->name, text), fallback = seg_policy_bounds(m->policy);
+    fallback.keys_only = true;
+    segue_status st = seg_each_page(m, m->to, &manifests, check_manifests, &v, err);
+    if (st == SEGUE_OK) st = seg_each_page(m, m->from, &fallback, check_fallback, &v, err);
+    segue_page_free(&v.found);
+    if (st != SEGUE_OK || ret->differences == ret->repaired) return st;
+    return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu differences, %llu of them repaired", m->name,
+                         (unsigned long long)ret->differences, (unsigned long long)ret->repaired);
+}
+
+segue_status segue_migration_verify(segue_migration *m, unsigned verify_options, segue_difference_fn fn, void *ctx,
+                                    segue_verified *ret_verified, segue_error *reterr)
+{
+    segue_verified v = {0};
+    segue_error err = {0};
+    if (!m->policy) return seg_error_set(reterr, SEGUE_INVALID_POLICY, "a verification needs a policy");
+    if (!m->from) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a verification needs the store that was moved from");
+    segue_status st = seg_migration_look(m, &err);
+    if (st == SEGUE_OK) m->options.keep = m->status.keep;
+    if (st == SEGUE_NOT_FOUND) st = SEGUE_OK; /* then there are no manifests, and the fallback says it all */
+    if (st == SEGUE_OK && (verify_options & SEGUE_VERIFY_REPAIR)) st = seg_number_manifests(m, &err);
+    if (st == SEGUE_OK) st = seg_verify(m, verify_options, fn, ctx, &v, &err);
+    if (ret_verified && (st == SEGUE_OK || st == SEGUE_DIFFERENT)) *ret_verified = v;
+    if (st != SEGUE_OK && reterr) {
+        *reterr = err;
+        reterr->status = st;
+    }
+    return st;
+}
