@@ -94,7 +94,7 @@ typedef struct segue_rule {
     const char *kind;     /* "key", "prefix", "glob", "unmatched" */
     segue_slice pattern;
     segue_action action;
-    bool last;            /* moved after everything else */
+    bool last; /* moved after everything else */
 } segue_rule;
 SEGUE_API size_t segue_policy_n_rules(const segue_policy *policy);
 SEGUE_API segue_rule segue_policy_rule(const segue_policy *policy, size_t number);
@@ -128,9 +128,9 @@ typedef struct segue_plan_prefix {
 typedef struct segue_plan {
     segue_tally all;
     segue_tally by_action[SEGUE_N_ACTIONS];
-    segue_tally *by_rule;             /* one for each rule of the policy, by its number */
+    segue_tally *by_rule; /* one for each rule of the policy, by its number */
     size_t n_rules;
-    segue_plan_prefix *unmatched;     /* in byte order */
+    segue_plan_prefix *unmatched; /* in byte order */
     size_t n_unmatched;
     uint64_t reserved;                /* Segue's own records, counted nowhere else */
     uint64_t already;                 /* of move and counter: the primary has a record with this key */
@@ -146,27 +146,28 @@ SEGUE_API void segue_plan_free(segue_plan *plan);
 
 /* How far a migration is. */
 typedef enum segue_stage {
-    SEGUE_STAGE_NONE,      /* there is no such migration */
-    SEGUE_STAGE_STARTING,  /* hold; counters are handed over */
-    SEGUE_STAGE_SWEEPING,  /* forward */
+    SEGUE_STAGE_NONE,     /* there is no such migration */
+    SEGUE_STAGE_STARTING, /* hold; counters are handed over */
+    SEGUE_STAGE_SWEEPING, /* forward */
     SEGUE_STAGE_VERIFYING,
-    SEGUE_STAGE_VERIFIED,  /* the proof is there: seal may follow */
+    SEGUE_STAGE_VERIFIED, /* the proof is there: seal may follow */
     SEGUE_STAGE_SEALING,
-    SEGUE_STAGE_SEALED,    /* the primary alone */
+    SEGUE_STAGE_SEALED, /* the primary alone */
     SEGUE_STAGE_CLEANING,
-    SEGUE_STAGE_CLEAN      /* done */
+    SEGUE_STAGE_CLEAN /* done */
 } segue_stage;
 
 /* "none", "starting", ...; "?" for anything else. Static text. */
 SEGUE_API const char *segue_stage_name(segue_stage stage);
 
-/* Everything since the migration began, all its runs together (of one that was killed, the last second may be missing). */
+/* Everything since the migration began, all its runs together (of one that was killed, the last second may be
+ * missing). */
 typedef struct segue_counts {
-    uint64_t scanned;        /* records of the fallback that were looked at, all passes */
-    uint64_t moved;          /* into the primary */
+    uint64_t scanned; /* records of the fallback that were looked at, all passes */
+    uint64_t moved;   /* into the primary */
     uint64_t moved_bytes;
-    uint64_t already;        /* erased from the fallback because the primary had a record of its own */
-    uint64_t hidden;         /* of `already`: live in the fallback under a tombstone of the primary */
+    uint64_t already; /* erased from the fallback because the primary had a record of its own */
+    uint64_t hidden;  /* of `already`: live in the fallback under a tombstone of the primary */
     uint64_t dropped;
     uint64_t left;           /* left where they are, counted in the last full pass */
     uint64_t unmatched;      /* of `left`: no rule takes them */
@@ -188,12 +189,12 @@ typedef enum segue_on_foreign {
 
 typedef struct segue_progress {
     segue_stage stage;
-    uint64_t pass;        /* from 1 */
-    uint64_t done;        /* records of this run settled: moved, already there, dropped, handed over */
-    uint64_t total;       /* what was counted before (options.count_first); 0 not known */
-    int64_t elapsed_ns;   /* of this run */
+    uint64_t pass;      /* from 1 */
+    uint64_t done;      /* records of this run settled: moved, already there, dropped, handed over */
+    uint64_t total;     /* what was counted before (options.count_first); 0 not known */
+    int64_t elapsed_ns; /* of this run */
     segue_counts counts;
-    bool is_last;         /* the run is at its end */
+    bool is_last; /* the run is at its end */
 } segue_progress;
 /* Called on the thread that called segue_migration_run or _verify, about five times a second and at each change of
  * stage. It may call segue_migration_cancel. */
@@ -216,12 +217,12 @@ typedef struct segue_migration_options {
     bool count_first;           /* read all keys once before, so that progress has a total */
     bool new_policy;            /* go on under another policy than the one that an unfinished migration began under */
     segue_on_foreign on_foreign_write;
-    unsigned max_passes;        /* default 20; then NOT_FINISHED */
-    int64_t timeout_ns;         /* of one store call; default 30 s */
-    int64_t drain_ns;           /* how long a change of phase may wait for operations under way; default 60 s */
-    int64_t fence_ns;           /* wait between seal and clean: the longest deadline of operations in other processes;
+    unsigned max_passes; /* default 20; then NOT_FINISHED */
+    int64_t timeout_ns;  /* of one store call; default 30 s */
+    int64_t drain_ns;    /* how long a change of phase may wait for operations under way; default 60 s */
+    int64_t fence_ns;    /* wait between seal and clean: the longest deadline of operations in other processes;
                                    default 0 */
-    int64_t stale_ns;           /* a runner whose last sign of life is older is taken for dead; default 15 s. (One that
+    int64_t stale_ns;    /* a runner whose last sign of life is older is taken for dead; default 15 s. (One that
                                    ran on this machine and whose process has ended: at once) */
     segue_progress_fn progress;
     void *progress_ctx;
@@ -308,24 +309,24 @@ enum { SEGUE_STATUS_KEYS_MAX = 16 };
 /* The status record. segue_migration_status_free gives it back. */
 typedef struct segue_migration_status {
     char name[SEGUE_MIGRATION_NAME_MAX + 1];
-    char run_id[33];           /* of the migration: stays when it is resumed */
-    uint64_t epoch;            /* +1 with each runner */
+    char run_id[33]; /* of the migration: stays when it is resumed */
+    uint64_t epoch;  /* +1 with each runner */
     segue_stage stage;
-    bool is_running;           /* a runner shows signs of life (as far as stale_ns's default tells) */
-    char *from, *to;           /* URLs */
+    bool is_running; /* a runner shows signs of life (as far as stale_ns's default tells) */
+    char *from, *to; /* URLs */
     char policy_digest[SEGUE_POLICY_DIGEST_SIZE];
     bool keep;
-    uint64_t pass;             /* the one under way, or the last */
-    uint64_t total;            /* counted before, 0 not known */
+    uint64_t pass;  /* the one under way, or the last */
+    uint64_t total; /* counted before, 0 not known */
     segue_counts counts;
-    char *cursor;              /* everything up to and with this key is done in this pass; printable; "" none */
-    int64_t started_s;         /* Unix seconds */
-    int64_t changed_s;         /* last written */
-    int64_t finished_s;        /* 0: not yet */
-    int64_t active_ns;         /* time that runners have worked on it */
-    int64_t hold_ns;           /* how long writes were held, by the last run */
-    char *last_error;          /* "" none */
-    char *failed_keys[SEGUE_STATUS_KEYS_MAX];  /* printable; some of those that failed in this pass */
+    char *cursor;       /* everything up to and with this key is done in this pass; printable; "" none */
+    int64_t started_s;  /* Unix seconds */
+    int64_t changed_s;  /* last written */
+    int64_t finished_s; /* 0: not yet */
+    int64_t active_ns;  /* time that runners have worked on it */
+    int64_t hold_ns;    /* how long writes were held, by the last run */
+    char *last_error;   /* "" none */
+    char *failed_keys[SEGUE_STATUS_KEYS_MAX]; /* printable; some of those that failed in this pass */
     size_t n_failed_keys;
     char *foreign_keys[SEGUE_STATUS_KEYS_MAX]; /* printable; some foreign writes that are not settled */
     size_t n_foreign_keys;

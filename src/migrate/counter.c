@@ -1,13 +1,14 @@
-/* L5: the hand-over of a counter that programs outside may still increment in the fallback. docs/migration.md, section 5.
+/* L5: the hand-over of a counter that programs outside may still increment in the fallback. docs/migration.md,
+ * section 5.
  *
  *   1. F: number -> pill that holds it, by CAS     increments by outsiders fail from here on, instead of being lost
  *   2. P: the number, if absent or smaller         a dual store reads the pill as the number meanwhile
  *   3. F: erase the pill, by CAS
  *
- * Each step begins by looking, so it can be repeated from any point, by anybody; also on a pill of Sync Gateway's. The pill
- * carries in the xattr `_segue` what the counter's own record was (CAS, revision, is-JSON), so that it arrives as it was. This is
- * the one place where something but an erasure happens to the fallback (R2): it changes nothing for those who read through a dual
- * store, and a dual store never writes there. Any thread. */
+ * Each step begins by looking, so it can be repeated from any point, by anybody; also on a pill of Sync Gateway's.
+ * The pill carries in the xattr `_segue` what the counter's own record was (CAS, revision, is-JSON), so that it
+ * arrives as it was. This is the one place where something but an erasure happens to the fallback (R2): it changes
+ * nothing for those who read through a dual store, and a dual store never writes there. Any thread. */
 #include "base/base.h"
 #include "base/env.h"
 #include "base/retry.h"
@@ -173,7 +174,8 @@ static segue_status step(hand_over *h)
     bool is_number = !is_pill && !rec->is_tombstone && seg_parse_u64(rec->body, &number);
     if (h->is_first) h->began_as_pill = is_pill;
     h->is_first = false;
-    /* What is no number cannot be incremented, so it is a record like any other; and a copy leaves the fallback alone. */
+    /* What is no number cannot be incremented, so it is a record like any other; and a copy leaves the fallback
+     * alone. */
     if (h->m->options.keep || (!is_pill && !is_number))
         return seg_sweep_records(h->m, &rec, 1, seg_next_manifest(h->m), h->swept, h->call);
     if (is_number && SEG_RULE(PILL_FIRST)) return make_pill(h, rec, number);

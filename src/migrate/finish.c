@@ -1,4 +1,5 @@
-/* L5: the last two steps. Seal: on proof only, and bound to the run that it is the proof of. Clean: after the fence only. */
+/* L5: the last two steps. Seal: on proof only, and bound to the run that it is the proof of. Clean: after the fence
+ * only. */
 #include "base/base.h"
 #include "base/env.h"
 #include "base/rules.h"
@@ -25,10 +26,11 @@ segue_status seg_seal(segue_migration *m, segue_error *err)
         return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s already", m->name,
                              segue_stage_name(m->status.stage));
     if ((!is_proven || !is_time) && SEG_RULE(SEAL_NEEDS_FULL_PASS))
-        return seg_error_set(err, SEGUE_REFUSED,
-                             "migration \"%s\" cannot be sealed while it is %s: it takes a full sweep without errors and a "
-                             "verification without differences; run it",
-                             m->name, segue_stage_name(m->status.stage));
+        return seg_error_set(
+            err, SEGUE_REFUSED,
+            "migration \"%s\" cannot be sealed while it is %s: it takes a full sweep without errors and a "
+            "verification without differences; run it",
+            m->name, segue_stage_name(m->status.stage));
     segue_status st = seg_migration_stage(m, SEGUE_STAGE_SEALING, err);
     if (st == SEGUE_OK) st = seg_seal_clients(m, err);
     return st == SEGUE_OK ? seg_migration_stage(m, SEGUE_STAGE_SEALED, err) : st;
@@ -41,8 +43,8 @@ typedef struct cleaning {
     segue_call *call;
 } cleaning;
 
-/* A tombstone that was there only because a live record in the fallback had to be hidden, which is gone now. One with xattrs
- * holds data; one that came to life, or died anew, has another CAS. */
+/* A tombstone that was there only because a live record in the fallback had to be hidden, which is gone now. One with
+ * xattrs holds data; one that came to life, or died anew, has another CAS. */
 static segue_status purge(const cleaning *c, const seg_entry *entry)
 {
     SEG_AUTO(segue_doc) doc = {0};
@@ -67,7 +69,8 @@ static segue_status clean_up_after(const cleaning *c, const segue_record *manife
         if (st != SEGUE_OK) return st;
     }
     if (!ok)
-        return segue_fail(c->call, SEGUE_CORRUPT, "the manifest %s cannot be understood", seg_quote(manifest->key, quoted));
+        return segue_fail(c->call, SEGUE_CORRUPT, "the manifest %s cannot be understood",
+                          seg_quote(manifest->key, quoted));
     segue_status st = seg_call_erase(c->m->to, manifest->key, manifest->cas, c->call);
     return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
 }
@@ -91,8 +94,8 @@ segue_status seg_clean(segue_migration *m, segue_error *err)
     segue_phase phase = SEGUE_PHASE_CLEAN;
     if (m->status.stage == SEGUE_STAGE_CLEAN) return SEGUE_OK;
     if (m->status.stage < SEGUE_STAGE_SEALED && SEG_RULE(PURGE_AFTER_FENCE))
-        return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s; it must be sealed before it is cleaned", m->name,
-                             segue_stage_name(m->status.stage));
+        return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s; it must be sealed before it is cleaned",
+                             m->name, segue_stage_name(m->status.stage));
     m->options.keep = m->status.keep; /* by hand, the options may not say */
     segue_status st = seg_migration_stage(m, SEGUE_STAGE_CLEANING, err);
     /* The fence: sealing has waited for the operations that began before it, also if this is a later run. */

@@ -1,6 +1,6 @@
-/* L5: writes to the fallback by somebody who does not know of the migration: seen because the sweep erases by CAS, or because
- * both sides have a key and the fallback's CAS is the greater one (a dual store gives every record of the primary a greater CAS
- * than the one it replaces has in the fallback). Any thread. */
+/* L5: writes to the fallback by somebody who does not know of the migration: seen because the sweep erases by CAS, or
+ * because both sides have a key and the fallback's CAS is the greater one (a dual store gives every record of the
+ * primary a greater CAS than the one it replaces has in the fallback). Any thread. */
 #include "base/base.h"
 #include "base/env.h"
 #include "migrate/migration.h"
@@ -12,7 +12,8 @@ bool seg_foreign_is_newer(const segue_migration *m, const segue_record *fallback
 {
     if (fallback->cas <= primary_cas) return false;
     if (!fallback->is_tombstone) return true;
-    /* Deleted in the fallback: nothing against a deleted one, and Sync Gateway's own mover deletes what it has copied. */
+    /* Deleted in the fallback: nothing against a deleted one, and Sync Gateway's own mover deletes what it has
+     * copied. */
     return !primary_is_tombstone && !m->policy->tombstones_yield;
 }
 
@@ -42,7 +43,8 @@ static segue_status replace(segue_migration *m, const segue_record *newer, const
 }
 
 /* RETRY: somebody was faster, look again. */
-static segue_status settle_once(segue_migration *m, segue_slice key, segue_on_foreign how, seg_swept *swept, segue_call *call)
+static segue_status settle_once(segue_migration *m, segue_slice key, segue_on_foreign how, seg_swept *swept,
+                                segue_call *call)
 {
     SEG_AUTO(segue_doc) fallback = {0};
     SEG_AUTO(segue_doc) primary = {0};

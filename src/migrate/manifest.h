@@ -1,11 +1,12 @@
-/* L5: manifests: what was moved, remembered in the primary page by page before it is moved, so that a verification can tell
- * what must be there without keeping anything in memory.
+/* L5: manifests: what was moved, remembered in the primary page by page before it is moved, so that a verification
+ * can tell what must be there without keeping anything in memory.
  *
- * The record `_segue:manifest:NAME:XXXXXXXX` (8 hex digits, counting up) has as its body a header (u8 version) and entries in
- * byte order of key: u8 bits, u8 size of the key, key, u32 expiry, u64 CAS, u64 revision, u64 low and u64 high half of the
- * record's digest; all little-endian. The CAS is that of the record in the fallback; where the primary does not keep CASes the
- * digest is of the record with CAS 0. An entry tells what was about to happen: the record may not have been moved after all (then
- * another entry follows for the same key), and may have been changed since. */
+ * The record `_segue:manifest:NAME:XXXXXXXX` (8 hex digits, counting up) has as its body a header (u8 version) and
+ * entries in byte order of key: u8 bits, u8 size of the key, key, u32 expiry, u64 CAS, u64 revision, u64 low and u64
+ * high half of the record's digest; all little-endian. The CAS is that of the record in the fallback; where the
+ * primary does not keep CASes the digest is of the record with CAS 0. An entry tells what was about to happen: the
+ * record may not have been moved after all (then another entry follows for the same key), and may have been changed
+ * since. */
 #ifndef SEG_MANIFEST_H
 #define SEG_MANIFEST_H
 
@@ -16,7 +17,8 @@
 
 enum {
     SEG_ENTRY_THERE = 1 << 0, /* the primary had a record of its own; nothing was moved */
-    SEG_ENTRY_HIDDEN = 1 << 1 /* and that was a tombstone with this CAS (`cas` is the tombstone's), over a live record */
+    SEG_ENTRY_HIDDEN =
+        1 << 1 /* and that was a tombstone with this CAS (`cas` is the tombstone's), over a live record */
 };
 
 typedef struct seg_entry {

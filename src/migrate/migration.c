@@ -64,8 +64,8 @@ static segue_status check_sides(segue_store **from, segue_store **to, segue_stor
     if ((*from && seg_store_find(*from, "dual")) || seg_store_find(*to, "dual"))
         return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a side of a migration cannot be a dual store");
     if (*from && seg_store_same(*from, *to))
-        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "%s and %s are the same collection", segue_store_url(*from),
-                             segue_store_url(*to));
+        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "%s and %s are the same collection",
+                             segue_store_url(*from), segue_store_url(*to));
     if (dual && (!seg_store_same(*to, primary) || (*from && !seg_store_same(*from, fallback))))
         return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "the dual store has other sides than the migration");
     return SEGUE_OK;
@@ -118,7 +118,8 @@ segue_call seg_migration_call(const segue_migration *m, segue_error *err)
 segue_status seg_migration_cancelled(const segue_migration *m, segue_error *err)
 {
     if (!atomic_load(&m->cancelled)) return SEGUE_OK;
-    return seg_error_set(err, SEGUE_NOT_FINISHED, "migration \"%s\" was stopped; its place is kept, run it again", m->name);
+    return seg_error_set(err, SEGUE_NOT_FINISHED, "migration \"%s\" was stopped; its place is kept, run it again",
+                         m->name);
 }
 
 /* ---- the status record ---- */
@@ -244,8 +245,8 @@ segue_status seg_read_page(segue_migration *m, segue_store *store, const segue_b
     }
 }
 
-segue_status seg_each_page(segue_migration *m, segue_store *store, const segue_bounds *bounds, seg_page_fn fn, void *ctx,
-                           segue_error *err)
+segue_status seg_each_page(segue_migration *m, segue_store *store, const segue_bounds *bounds, seg_page_fn fn,
+                           void *ctx, segue_error *err)
 {
     segue_page page = {0};
     SEG_AUTO(segue_buf) from = {0};

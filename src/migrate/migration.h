@@ -1,6 +1,7 @@
-/* L5: a migration from inside. run.c takes it through its stages; pass.c reads the fallback page by page and hands the pages to
- * workers; sweep.c moves one page; counter.c hands one counter over; foreign.c settles what others wrote behind our back;
- * manifest.c remembers what was moved; verify.c compares; finish.c seals and cleans; record.c is the status record. */
+/* L5: a migration from inside. run.c takes it through its stages; pass.c reads the fallback page by page and hands
+ * the pages to workers; sweep.c moves one page; counter.c hands one counter over; foreign.c settles what others wrote
+ * behind our back; manifest.c remembers what was moved; verify.c compares; finish.c seals and cleans; record.c is the
+ * status record. */
 #ifndef SEG_MIGRATION_H
 #define SEG_MIGRATION_H
 
@@ -59,9 +60,9 @@ segue_status seg_migration_phase(segue_migration *m, segue_phase phase, segue_er
 /* What became of a page. */
 typedef struct seg_swept {
     segue_counts counts;
-    uint64_t work;       /* records about which something was done, or has to be done in another pass; not the dropped ones */
-    uint64_t pending;    /* left for the tail */
-    uint64_t settled;    /* moved, already there, dropped, handed over */
+    uint64_t work; /* records about which something was done, or has to be done in another pass; not the dropped ones */
+    uint64_t pending; /* left for the tail */
+    uint64_t settled; /* moved, already there, dropped, handed over */
     seg_keys failed;
     seg_keys foreign;    /* with SEGUE_FOREIGN_STOP: not settled */
     segue_status status; /* not OK: the store fails, the run ends */
@@ -69,13 +70,14 @@ typedef struct seg_swept {
 } seg_swept;
 void seg_swept_clear(seg_swept *swept);
 
-/* Sweep the records of a page as they were read from the fallback. `tail`: what is moved last is moved, too. Failures of
- * single records are in *swept; it is only when everything fails that swept->status is not OK. Any thread. */
+/* Sweep the records of a page as they were read from the fallback. `tail`: what is moved last is moved, too. Failures
+ * of single records are in *swept; it is only when everything fails that swept->status is not OK. Any thread. */
 void seg_sweep_page(segue_migration *m, const segue_page *page, bool tail, seg_swept *swept);
 
-/* One attempt at some records, of which the policy says "move": docs[i] as read from the fallback. Nothing is tried again.
- * manifest: where they are remembered (0: nowhere, for tests). Each step a store call: one scan of the primary's keys (or gets,
- * for few), the manifest, then one move, or puts into the primary followed by erases in the fallback. */
+/* One attempt at some records, of which the policy says "move": docs[i] as read from the fallback. Nothing is tried
+ * again. manifest: where they are remembered (0: nowhere, for tests). Each step a store call: one scan of the
+ * primary's keys (or gets, for few), the manifest, then one move, or puts into the primary followed by erases in the
+ * fallback. */
 segue_status seg_sweep_records(segue_migration *m, const segue_record *const *recs, size_t n, uint32_t manifest,
                                seg_swept *swept, segue_call *call);
 
@@ -99,7 +101,8 @@ segue_status seg_counter_try(segue_migration *m, segue_slice key, seg_swept *swe
 
 /* ---- foreign writes (foreign.c) ---- */
 
-/* The fallback's record is not the one that was read. `before`: that one. Settles it as the options say, or remembers it. */
+/* The fallback's record is not the one that was read. `before`: that one. Settles it as the options say, or remembers
+ * it. */
 segue_status seg_foreign_changed(segue_migration *m, const segue_record *before, seg_swept *swept, segue_call *call);
 /* Both sides have the key and the fallback's record is the newer one. */
 bool seg_foreign_is_newer(const segue_migration *m, const segue_record *fallback, uint64_t primary_cas,
@@ -110,8 +113,8 @@ segue_status seg_foreign_settle(segue_migration *m, segue_slice key, segue_on_fo
 
 /* ---- passes (pass.c) ---- */
 
-/* Passes until one finds nothing left to do. OK: that one was full, uncut and without errors. NOT_FINISHED: cancelled, gave
- * up, a foreign write. */
+/* Passes until one finds nothing left to do. OK: that one was full, uncut and without errors. NOT_FINISHED:
+ * cancelled, gave up, a foreign write. */
 segue_status seg_passes(segue_migration *m, segue_error *err);
 
 /* ---- the end (finish.c, verify.c) ---- */
@@ -125,11 +128,11 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
 
 /* ---- common ---- */
 
-/* Scan `store` over bounds, page by page, telling fn of each page; a failure that can pass is tried again. fn's status other
- * than OK ends it. */
+/* Scan `store` over bounds, page by page, telling fn of each page; a failure that can pass is tried again. fn's
+ * status other than OK ends it. */
 typedef segue_status (*seg_page_fn)(void *ctx, const segue_page *page, segue_error *err);
-segue_status seg_each_page(segue_migration *m, segue_store *store, const segue_bounds *bounds, seg_page_fn fn, void *ctx,
-                           segue_error *err);
+segue_status seg_each_page(segue_migration *m, segue_store *store, const segue_bounds *bounds, seg_page_fn fn,
+                           void *ctx, segue_error *err);
 /* One page from `bounds`, tried again while the failure can pass. */
 segue_status seg_read_page(segue_migration *m, segue_store *store, const segue_bounds *bounds, segue_page *page,
                            uint64_t *retries, segue_error *err);

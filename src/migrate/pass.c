@@ -1,5 +1,6 @@
-/* L5: passes over the fallback. The runner's thread reads pages in order of key; workers sweep them, any number at a time; the
- * runner takes the results in order again, so that the cursor means "done up to here". Memory: the ring of pages. */
+/* L5: passes over the fallback. The runner's thread reads pages in order of key; workers sweep them, any number at a
+ * time; the runner takes the results in order again, so that the cursor means "done up to here". Memory: the ring of
+ * pages. */
 #include "base/base.h"
 #include "base/env.h"
 #include "base/retry.h"
@@ -250,23 +251,26 @@ static segue_status stopped_by_foreign(const segue_migration *m, segue_error *er
 {
     char quoted[SEG_QUOTED_MAX];
     segue_slice key = m->status.foreign.n ? segue_buf_slice(&m->status.foreign.keys[0]) : segue_str("?");
-    return seg_error_set(err, SEGUE_NOT_FINISHED,
-                         "%s was written in the fallback by somebody who does not know of the migration; stop that program, "
-                         "then run again and say whether the newer record or the primary's wins",
-                         seg_quote(key, quoted));
+    return seg_error_set(
+        err, SEGUE_NOT_FINISHED,
+        "%s was written in the fallback by somebody who does not know of the migration; stop that program, "
+        "then run again and say whether the newer record or the primary's wins",
+        seg_quote(key, quoted));
 }
 
 static segue_status gave_up(const segue_migration *m, const found *f, segue_error *err)
 {
     char quoted[SEG_QUOTED_MAX];
     if (m->status.failed.n)
-        return seg_error_set(err, SEGUE_NOT_FINISHED,
-                             "gave up after %u passes: %llu records fail, among them %s; the place is kept, run it again",
-                             m->options.max_passes, (unsigned long long)f->errors,
-                             seg_quote(segue_buf_slice(&m->status.failed.keys[0]), quoted));
-    return seg_error_set(err, SEGUE_NOT_FINISHED,
-                         "gave up after %u passes: the fallback still gets new records; the place is kept, run it again",
-                         m->options.max_passes);
+        return seg_error_set(
+            err, SEGUE_NOT_FINISHED,
+            "gave up after %u passes: %llu records fail, among them %s; the place is kept, run it again",
+            m->options.max_passes, (unsigned long long)f->errors,
+            seg_quote(segue_buf_slice(&m->status.failed.keys[0]), quoted));
+    return seg_error_set(
+        err, SEGUE_NOT_FINISHED,
+        "gave up after %u passes: the fallback still gets new records; the place is kept, run it again",
+        m->options.max_passes);
 }
 
 segue_status seg_passes(segue_migration *m, segue_error *err)

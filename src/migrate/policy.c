@@ -58,7 +58,8 @@ static segue_status check_pattern(const seg_policy_rule *rule, segue_error *rete
         return seg_error_set(reterr, SEGUE_INVALID_POLICY, "no key can match a %s of %zu bytes", kind_names[rule->kind],
                              pattern.size);
     if (pattern.size && memchr(pattern.data, '\0', pattern.size))
-        return seg_error_set(reterr, SEGUE_INVALID_POLICY, "a key has no NUL, so it cannot match \"%s\"", rule->pattern);
+        return seg_error_set(reterr, SEGUE_INVALID_POLICY, "a key has no NUL, so it cannot match \"%s\"",
+                             rule->pattern);
     if (segue_slice_starts_with(pattern, reserved))
         return seg_error_set(reterr, SEGUE_INVALID_POLICY, "\"%s\": keys that begin with \"%s\" are Segue's own",
                              rule->pattern, SEG_RESERVED_PREFIX);
@@ -131,7 +132,8 @@ static segue_status digest(segue_policy *policy)
     for (size_t i = 0; i < policy->n_rules && st == SEGUE_OK; i++) {
         const seg_policy_rule *r = &policy->rules[i];
         char head[80];
-        int n = snprintf(head, sizeof head, "%s %s %u %zu ", kind_names[r->kind], action_names[r->action], r->flags, r->size);
+        int n = snprintf(head, sizeof head, "%s %s %u %zu ", kind_names[r->kind], action_names[r->action], r->flags,
+                         r->size);
         st = segue_buf_append(&text, head, (size_t)n);
         if (st == SEGUE_OK && r->size) st = segue_buf_append(&text, r->pattern, r->size);
     }
@@ -231,17 +233,13 @@ static bool goes_on_with_sibling(const segue_policy *policy, segue_slice key, si
 static bool takes(const segue_policy *policy, const seg_policy_rule *rule, segue_slice key)
 {
     switch (rule->kind) {
-    case SEG_RULE_KEY:
-        return segue_slice_equal(key, pattern_of(rule));
+    case SEG_RULE_KEY: return segue_slice_equal(key, pattern_of(rule));
     case SEG_RULE_PREFIX:
         return segue_slice_starts_with(key, pattern_of(rule)) &&
                !((rule->flags & SEG_RULE_EXCEPT_SIBLINGS) && goes_on_with_sibling(policy, key, rule->size));
-    case SEG_RULE_GLOB:
-        return seg_glob_matches(pattern_of(rule), key);
-    case SEG_RULE_OUTSIDE:
-        return !segue_slice_starts_with(key, pattern_of(rule));
-    case SEG_RULE_UNMATCHED:
-        break;
+    case SEG_RULE_GLOB: return seg_glob_matches(pattern_of(rule), key);
+    case SEG_RULE_OUTSIDE: return !segue_slice_starts_with(key, pattern_of(rule));
+    case SEG_RULE_UNMATCHED: break;
     }
     return true;
 }
@@ -252,8 +250,8 @@ segue_rule segue_policy_rule(const segue_policy *policy, size_t number)
 {
     seg_assert(number < policy->n_rules);
     const seg_policy_rule *r = &policy->rules[number];
-    segue_rule rule = {r->name, r->database, kind_names[r->kind], pattern_of(r), r->action,
-                       (r->flags & SEG_RULE_LAST) != 0};
+    segue_rule rule = {r->name,       r->database, kind_names[r->kind],
+                       pattern_of(r), r->action,   (r->flags & SEG_RULE_LAST) != 0};
     return rule;
 }
 

@@ -1,4 +1,5 @@
-/* L5: policies from inside: how rules are made (by policy.c from JSON, by sync_gateway.c from a description) and asked. */
+/* L5: policies from inside: how rules are made (by policy.c from JSON, by sync_gateway.c from a description) and
+ * asked. */
 #ifndef SEG_POLICY_H
 #define SEG_POLICY_H
 
@@ -35,18 +36,18 @@ struct segue_policy {
     size_t n_rules, capacity;
     char **siblings; /* each with its ':' at the end */
     size_t n_siblings;
-    /* Sync Gateway's own migration deletes in the fallback what it has copied, so a tombstone there says nothing against a
-     * live record of the primary, however new it is. */
+    /* Sync Gateway's own migration deletes in the fallback what it has copied, so a tombstone there says nothing
+     * against a live record of the primary, however new it is. */
     bool tombstones_yield;
     bool has_last, can_stop;
     char digest[SEGUE_POLICY_DIGEST_SIZE];
-    char *scope; /* every key that something is done about begins with it */
+    char *scope;  /* every key that something is done about begins with it */
     char *beyond; /* the first text after all that begin with it; NULL: no bound */
 };
 
 segue_status seg_policy_new(segue_policy **ret_policy, segue_error *reterr);
-/* Append a rule, unless there is one of the same kind and pattern (it would never be asked). Copies. NO_MEMORY, TOO_BIG,
- * INVALID_POLICY (the pattern cannot match a key, or speaks of Segue's own). */
+/* Append a rule, unless there is one of the same kind and pattern (it would never be asked). Copies. NO_MEMORY,
+ * TOO_BIG, INVALID_POLICY (the pattern cannot match a key, or speaks of Segue's own). */
 segue_status seg_policy_add(segue_policy *policy, const seg_policy_rule *rule, segue_error *reterr);
 segue_status seg_policy_add_sibling(segue_policy *policy, const char *id, segue_error *reterr);
 /* After the last rule: what becomes of the rest. */

@@ -14,8 +14,8 @@ static size_t skip_string(const char *text, size_t size, size_t at)
     return at < size ? at + 1 : size;
 }
 
-/* After the comment that begins at `at`. A comment that is not closed goes to the end, and what is missing then is found by
- * the parser. */
+/* After the comment that begins at `at`. A comment that is not closed goes to the end, and what is missing then is
+ * found by the parser. */
 static size_t end_of_comment(const char *text, size_t size, size_t at)
 {
     if (text[at + 1] == '/') {
@@ -51,7 +51,8 @@ typedef struct reading {
 
 static segue_status wrong(const reading *r, const char *what, const char *detail)
 {
-    if (r->number) return seg_error_set(r->err, SEGUE_INVALID_POLICY, "policy: rule %zu: %s%s", r->number, what, detail);
+    if (r->number)
+        return seg_error_set(r->err, SEGUE_INVALID_POLICY, "policy: rule %zu: %s%s", r->number, what, detail);
     return seg_error_set(r->err, SEGUE_INVALID_POLICY, "policy: %s%s", what, detail);
 }
 
@@ -76,7 +77,8 @@ static segue_status text_field(const reading *r, const json_t *object, const cha
     return SEGUE_OK;
 }
 
-static segue_status action_field(const reading *r, const json_t *object, const char *name, segue_action *ret_action, bool *ret_found)
+static segue_status action_field(const reading *r, const json_t *object, const char *name, segue_action *ret_action,
+                                 bool *ret_found)
 {
     json_t *text = NULL;
     segue_status st = text_field(r, object, name, &text);

@@ -87,16 +87,22 @@ static const struct {
     const char *name;
     size_t offset;
 } count_fields[] = {
-#define COUNT(field) {#field, offsetof(segue_counts, field)}
-    COUNT(scanned), COUNT(moved),    COUNT(moved_bytes),    COUNT(already),        COUNT(hidden),
-    COUNT(dropped), COUNT(left),     COUNT(unmatched),      COUNT(counters),       COUNT(pills_finished),
-    COUNT(foreign_writes),           COUNT(errors),         COUNT(retries),        COUNT(passes), COUNT(purged),
+#define COUNT(field)                                                                                                   \
+    {                                                                                                                  \
+#field, offsetof(segue_counts, field)                                                                          \
+    }
+    COUNT(scanned),        COUNT(moved),  COUNT(moved_bytes), COUNT(already),  COUNT(hidden),
+    COUNT(dropped),        COUNT(left),   COUNT(unmatched),   COUNT(counters), COUNT(pills_finished),
+    COUNT(foreign_writes), COUNT(errors), COUNT(retries),     COUNT(passes),   COUNT(purged),
 #undef COUNT
 };
 enum { N_COUNTS = sizeof count_fields / sizeof count_fields[0] };
 static_assert(sizeof(segue_counts) == N_COUNTS * sizeof(uint64_t), "each count has a name");
 
-static uint64_t *count_at(segue_counts *counts, size_t i) { return (uint64_t *)(void *)((char *)counts + count_fields[i].offset); }
+static uint64_t *count_at(segue_counts *counts, size_t i)
+{
+    return (uint64_t *)(void *)((char *)counts + count_fields[i].offset);
+}
 
 /* ---- writing ---- */
 
@@ -135,8 +141,8 @@ static json_t *counts_of(const seg_status *s)
 static json_t *runner_of(const seg_status *s)
 {
     if (!s->runner.id[0]) return json_null();
-    return json_pack("{s:s,s:s,s:I,s:I}", "id", s->runner.id, "place", s->runner.place, "pid", (json_int_t)s->runner.pid,
-                     "beat_ns", (json_int_t)s->runner.beat_ns);
+    return json_pack("{s:s,s:s,s:I,s:I}", "id", s->runner.id, "place", s->runner.place, "pid",
+                     (json_int_t)s->runner.pid, "beat_ns", (json_int_t)s->runner.beat_ns);
 }
 
 /* Text that goes into JSON must be UTF-8; a sentence may quote anything, but seg_quote has made that printable. */
@@ -147,17 +153,17 @@ static json_t *text_of(segue_slice text)
 
 static json_t *to_json(const seg_status *s)
 {
-    return json_pack("{s:i,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:s,s:b,s:b,s:b,s:I,s:I,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,"
-                     "s:o,s:n,s:{},s:{}}",
-                     "segue", RECORD_FORMAT, "name", s->name, "run_id", s->run_id, "epoch", (json_int_t)s->epoch, "sequence",
-                     (json_int_t)s->sequence, "stage", segue_stage_name(s->stage), "from", text_of(segue_buf_slice(&s->from)),
-                     "to", text_of(segue_buf_slice(&s->to)), "policy", s->policy, "keep", s->keep, "keep_cas", s->keep_cas,
-                     "tail", s->is_tail, "pass", (json_int_t)s->pass, "total", (json_int_t)s->total, "counts", counts_of(s),
-                     "cursor", hex_of(&s->cursor), "proof", s->proof, "started_s", (json_int_t)s->started_s, "changed_s",
-                     (json_int_t)s->changed_s, "finished_s", (json_int_t)s->finished_s, "active_ns", (json_int_t)s->active_ns,
-                     "hold_ns", (json_int_t)s->hold_ns, "last_error", text_of(segue_str(s->last_error)), "failed",
-                     hexes_of(&s->failed), "foreign", hexes_of(&s->foreign), "runner", runner_of(s), "lease", "nodes",
-                     "control");
+    return json_pack(
+        "{s:i,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:s,s:b,s:b,s:b,s:I,s:I,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,"
+        "s:o,s:n,s:{},s:{}}",
+        "segue", RECORD_FORMAT, "name", s->name, "run_id", s->run_id, "epoch", (json_int_t)s->epoch, "sequence",
+        (json_int_t)s->sequence, "stage", segue_stage_name(s->stage), "from", text_of(segue_buf_slice(&s->from)), "to",
+        text_of(segue_buf_slice(&s->to)), "policy", s->policy, "keep", s->keep, "keep_cas", s->keep_cas, "tail",
+        s->is_tail, "pass", (json_int_t)s->pass, "total", (json_int_t)s->total, "counts", counts_of(s), "cursor",
+        hex_of(&s->cursor), "proof", s->proof, "started_s", (json_int_t)s->started_s, "changed_s",
+        (json_int_t)s->changed_s, "finished_s", (json_int_t)s->finished_s, "active_ns", (json_int_t)s->active_ns,
+        "hold_ns", (json_int_t)s->hold_ns, "last_error", text_of(segue_str(s->last_error)), "failed",
+        hexes_of(&s->failed), "foreign", hexes_of(&s->foreign), "runner", runner_of(s), "lease", "nodes", "control");
 }
 
 static segue_status print(const seg_status *status, segue_buf *out)
@@ -314,7 +320,8 @@ static bool from_json(const json_t *root, seg_status *s)
     keys_from(json_object_get(root, "foreign"), &s->foreign);
     return stage_from(root, &s->stage) && from_hex(json_object_get(root, "cursor"), &s->cursor) &&
            text_from(root, "name", s->name, sizeof s->name) && text_from(root, "run_id", s->run_id, sizeof s->run_id) &&
-           text_from(root, "policy", s->policy, sizeof s->policy) && text_from(root, "proof", s->proof, sizeof s->proof) &&
+           text_from(root, "policy", s->policy, sizeof s->policy) &&
+           text_from(root, "proof", s->proof, sizeof s->proof) &&
            text_from(root, "last_error", s->last_error, sizeof s->last_error) && buf_from(root, "from", &s->from) &&
            buf_from(root, "to", &s->to) && runner_from(json_object_get(root, "runner"), &s->runner);
 }
@@ -332,6 +339,7 @@ segue_status seg_status_load(segue_store *to, const char *name, seg_status *stat
     json_decref(root);
     if (understood) return SEGUE_OK;
     seg_status_free(status);
-    return segue_fail(call, SEGUE_CORRUPT, "%s: the status record %s cannot be understood; it is of another version or damaged",
+    return segue_fail(call, SEGUE_CORRUPT,
+                      "%s: the status record %s cannot be understood; it is of another version or damaged",
                       segue_store_url(to), key);
 }

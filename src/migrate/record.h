@@ -1,5 +1,5 @@
-/* L5: the status record `_segue:migration:NAME` of the primary: its content, how it is read, and how it is written, which is
- * by CAS only. Who finds that somebody else has written it since is no longer the runner. */
+/* L5: the status record `_segue:migration:NAME` of the primary: its content, how it is read, and how it is written,
+ * which is by CAS only. Who finds that somebody else has written it since is no longer the runner. */
 #ifndef SEG_MIGRATION_RECORD_H
 #define SEG_MIGRATION_RECORD_H
 
@@ -17,16 +17,18 @@ typedef struct seg_keys {
     segue_buf keys[SEGUE_STATUS_KEYS_MAX];
     size_t n;
 } seg_keys;
-/* Remember the key unless it is there or the list is full. Running out of memory forgets it: the list is a help, no more. */
+/* Remember the key unless it is there or the list is full. Running out of memory forgets it: the list is a help, no
+ * more. */
 void seg_keys_add(seg_keys *keys, segue_slice key);
 void seg_keys_clear(seg_keys *keys);
 
-/* The one who writes the record. Leases come later: their place is the fields `lease`, `nodes` and `control` of the JSON
- * object, which this version writes empty. Until then a runner is taken for alive while `beat_ns` (its wall clock, written at
- * least every second) is young, and for dead when it is older than a stated limit, or when it ran at this `place` (host, boot
- * and process namespace) and its process is gone. Two runners at once can therefore happen, with clocks apart or a runner
- * that slept: then the sweep's steps are safe by themselves (each is a conditional write), and the one that lost finds out at
- * its next write of the record, at the latest before it seals. */
+/* The one who writes the record. Leases come later: their place is the fields `lease`, `nodes` and `control` of the
+ * JSON object, which this version writes empty. Until then a runner is taken for alive while `beat_ns` (its wall
+ * clock, written at least every second) is young, and for dead when it is older than a stated limit, or when it ran
+ * at this `place` (host, boot and process namespace) and its process is gone. Two runners at once can therefore
+ * happen, with clocks apart or a runner that slept: then the sweep's steps are safe by themselves (each is a
+ * conditional write), and the one that lost finds out at its next write of the record, at the latest before it seals.
+ * */
 typedef struct seg_runner {
     char id[SEG_ID_SIZE]; /* "": nobody */
     char place[SEG_PLACE_SIZE];
@@ -44,29 +46,29 @@ typedef struct seg_status {
     segue_buf from, to; /* URLs, without filters */
     char policy[SEGUE_POLICY_DIGEST_SIZE];
     bool keep;
-    bool keep_cas;     /* the primary stores given CASes: manifests hold them */
-    bool is_tail;      /* the sweep has come to what is moved last */
+    bool keep_cas; /* the primary stores given CASes: manifests hold them */
+    bool is_tail;  /* the sweep has come to what is moved last */
     uint64_t pass;
     uint64_t total;
     segue_counts counts;
-    segue_buf cursor;  /* this pass: done up to and with this key; empty: from the beginning */
-    /* The proof of R-sealed: the run whose last pass was full, uncut and without errors and found nothing left to do, and
-     * whose verification found no difference. "" none. */
+    segue_buf cursor; /* this pass: done up to and with this key; empty: from the beginning */
+    /* The proof of R-sealed: the run whose last pass was full, uncut and without errors and found nothing left to do,
+     * and whose verification found no difference. "" none. */
     char proof[SEG_ID_SIZE];
     int64_t started_s, changed_s, finished_s;
     int64_t active_ns, hold_ns;
     char last_error[SEG_ERROR_TEXT];
     seg_keys failed, foreign;
     seg_runner runner;
-    uint64_t cas;      /* of the record as it was read or last written; 0 none */
+    uint64_t cas; /* of the record as it was read or last written; 0 none */
     uint64_t revision;
 } seg_status;
 
 void seg_status_free(seg_status *status);
 /* Into an empty status. NOT_FOUND; CORRUPT. */
 segue_status seg_status_load(segue_store *to, const char *name, seg_status *status, segue_call *call);
-/* Write it over the one that was read (an insert if cas is 0). BUSY_ELSEWHERE: somebody else has written since. An outcome
- * that is not known is found out by reading. */
+/* Write it over the one that was read (an insert if cas is 0). BUSY_ELSEWHERE: somebody else has written since. An
+ * outcome that is not known is found out by reading. */
 segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *call);
 
 /* The key of a migration's status record, into out. */

@@ -52,7 +52,8 @@ static segue_status look_at_reserved(void *ctx, const segue_page *page, segue_er
             if (st != SEGUE_OK) return st;
         }
         if (stage == SEGUE_STAGE_CLEAN) continue;
-        return seg_error_set(err, SEGUE_REFUSED, "%.80s holds %s of a migration that is not finished; finish that one first",
+        return seg_error_set(err, SEGUE_REFUSED,
+                             "%.80s holds %s of a migration that is not finished; finish that one first",
                              segue_store_url(l->store), seg_quote(rec->key, quoted));
     }
     return SEGUE_OK;
@@ -74,7 +75,8 @@ static segue_status count_in_scope(void *ctx, const segue_page *page, segue_erro
         if (seg_key_is_reserved(key)) continue;
         const seg_policy_rule *rule = &l->m->policy->rules[segue_policy_classify(l->m->policy, key)];
         if (rule->action == SEGUE_ACTION_STOP)
-            return seg_error_set(err, SEGUE_REFUSED, "%s must not be there (rule \"%s\")", seg_quote(key, quoted), rule->name);
+            return seg_error_set(err, SEGUE_REFUSED, "%s must not be there (rule \"%s\")", seg_quote(key, quoted),
+                                 rule->name);
         l->in_scope += rule->action != SEGUE_ACTION_LEAVE;
     }
     return SEGUE_OK;
@@ -110,18 +112,19 @@ static segue_status check_same(const segue_migration *m, segue_error *err)
 {
     const seg_status *s = &m->status;
     if (is_other(&s->from, without_filters(m->from)) || is_other(&s->to, without_filters(m->to)))
-        return seg_error_set(err, SEGUE_REFUSED,
-                             "migration \"%s\" is one from %.80s to %.80s and not finished; go on with it under the same URLs",
-                             m->name, segue_buf_slice(&s->from).size ? s->from.data : "?",
-                             segue_buf_slice(&s->to).size ? s->to.data : "?");
+        return seg_error_set(
+            err, SEGUE_REFUSED,
+            "migration \"%s\" is one from %.80s to %.80s and not finished; go on with it under the same URLs", m->name,
+            segue_buf_slice(&s->from).size ? s->from.data : "?", segue_buf_slice(&s->to).size ? s->to.data : "?");
     if (s->stage < SEGUE_STAGE_SEALING && strcmp(s->policy, m->policy->digest) != 0 && !m->options.new_policy)
-        return seg_error_set(err, SEGUE_REFUSED,
-                             "migration \"%s\" began under another policy (%s, now %s); go on with that one, or say that the "
-                             "new one is meant",
-                             m->name, s->policy, m->policy->digest);
+        return seg_error_set(
+            err, SEGUE_REFUSED,
+            "migration \"%s\" began under another policy (%s, now %s); go on with that one, or say that the "
+            "new one is meant",
+            m->name, s->policy, m->policy->digest);
     if (s->keep != m->options.keep)
-        return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" began %s the fallback; go on with it that way", m->name,
-                             s->keep ? "keeping" : "emptying");
+        return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" began %s the fallback; go on with it that way",
+                             m->name, s->keep ? "keeping" : "emptying");
     return SEGUE_OK;
 }
 
@@ -235,10 +238,9 @@ static segue_status hold(segue_migration *m, segue_error *err)
     if (phase >= SEGUE_PHASE_FORWARD) return SEGUE_OK;
     segue_status st = seg_migration_phase(m, SEGUE_PHASE_HOLD, err);
     if (st == SEGUE_OK) return st;
-    /* Nothing has begun: let the clients go on as before. They are not waited for. */
-    segue_error ignored;
-    (void)segue_dual_set_phase(m->dual, SEGUE_PHASE_LEGACY, 1, &ignored);
-    return st;
+    /* Nothing has begun: let the clients go on as before. That is at once, and who is inside need not be waited for. */
+    segue_status back = segue_dual_set_phase(m->dual, SEGUE_PHASE_LEGACY, 1, NULL);
+    return back == SEGUE_OK || back == SEGUE_TIMEOUT || back == SEGUE_REFUSED ? st : back;
 }
 
 static segue_status start(segue_migration *m, segue_error *err)
@@ -266,10 +268,11 @@ static segue_status settle_foreign(segue_migration *m, segue_error *err)
     seg_keys *keys = &m->status.foreign;
     if (keys->n == 0) return SEGUE_OK;
     if (m->options.on_foreign_write == SEGUE_FOREIGN_STOP)
-        return seg_error_set(err, SEGUE_NOT_FINISHED,
-                             "%s was written in the fallback behind the migration's back; run again and say whether the newer "
-                             "record or the primary's wins",
-                             seg_quote(segue_buf_slice(&keys->keys[0]), quoted));
+        return seg_error_set(
+            err, SEGUE_NOT_FINISHED,
+            "%s was written in the fallback behind the migration's back; run again and say whether the newer "
+            "record or the primary's wins",
+            seg_quote(segue_buf_slice(&keys->keys[0]), quoted));
     segue_status st = SEGUE_OK;
     for (size_t i = 0; i < keys->n && st == SEGUE_OK; i++) {
         seg_swept swept = {0};
@@ -338,7 +341,8 @@ segue_status segue_migration_run(segue_migration *m, segue_error *reterr)
 
 /* ---- one step by hand ---- */
 
-static segue_status by_hand(segue_migration *m, segue_status (*step)(segue_migration *, segue_error *), segue_error *reterr)
+static segue_status by_hand(segue_migration *m, segue_status (*step)(segue_migration *, segue_error *),
+                            segue_error *reterr)
 {
     segue_error err = {0};
     segue_status st = seg_migration_look(m, &err);

@@ -65,7 +65,8 @@ segue_status segue_migration_status_read(segue_store *to, const char *name, segu
     seg_call_end(to, &call);
     if (st == SEGUE_NOT_FOUND)
         st = seg_error_set(reterr, st, "%.100s knows of no migration \"%s\"", segue_store_url(to), name);
-    if (st == SEGUE_OK && !fill(&status, &s, &to->env)) st = seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for a status");
+    if (st == SEGUE_OK && !fill(&status, &s, &to->env))
+        st = seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for a status");
     seg_status_free(&s);
     if (st == SEGUE_OK) *ret_status = status;
     else segue_migration_status_free(&status);

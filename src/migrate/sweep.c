@@ -1,6 +1,6 @@
-/* L5: one page of the sweep: read in the fallback, put into the primary where it has no record (R3), erased from the fallback by
- * the CAS that was read (R2). Every step may be repeated, by this runner or by another one, after a failure or a kill at any
- * point. Any thread; no state but the counters of the migration. */
+/* L5: one page of the sweep: read in the fallback, put into the primary where it has no record (R3), erased from the
+ * fallback by the CAS that was read (R2). Every step may be repeated, by this runner or by another one, after a
+ * failure or a kill at any point. Any thread; no state but the counters of the migration. */
 #include "base/base.h"
 #include "base/env.h"
 #include "base/retry.h"
@@ -8,9 +8,9 @@
 #include "migrate/migration.h"
 
 enum {
-    FEW = 4,            /* so many records are looked up one by one */
-    TRIES = 4,          /* of a page, and of a record on its own */
-    HOPELESS = 16,      /* records that fail one after the other: it is the store, not they */
+    FEW = 4,       /* so many records are looked up one by one */
+    TRIES = 4,     /* of a page, and of a record on its own */
+    HOPELESS = 16, /* records that fail one after the other: it is the store, not they */
     BACKOFF_FIRST_NS = 5 * 1000 * 1000,
     BACKOFF_MOST_NS = 500 * 1000 * 1000
 };
@@ -28,7 +28,7 @@ typedef struct item {
     const segue_record *rec; /* as read from the fallback */
     uint64_t primary_cas;    /* 0: the primary has no record */
     bool primary_is_tombstone;
-    bool skip;               /* nothing is done about it in this batch */
+    bool skip; /* nothing is done about it in this batch */
     bool put_failed;
     segue_status status;
 } item;
@@ -191,7 +191,8 @@ static segue_status move_natively(batch *b)
     size_t n = 0;
     for (size_t i = 0; i < b->n; i++)
         if (!b->items[i].skip)
-            moves[n++] = (segue_move){.key = b->items[i].rec->key, .cas = b->items[i].rec->cas, .keep = m->options.keep};
+            moves[n++] = (segue_move){
+                .key = b->items[i].rec->key, .cas = b->items[i].rec->cas, .keep = m->options.keep};
     segue_status st = SEGUE_OK;
     if (has_manifest(b)) {
         segue_put put = manifest_put(b);
@@ -360,9 +361,7 @@ static void sort_by_rule(segue_migration *m, const segue_page *page, bool tail, 
         case SEGUE_ACTION_DROP:
             if (!m->options.keep) s->drops[s->n_drops++] = rec;
             break;
-        case SEGUE_ACTION_COUNTER:
-            s->counters[s->n_counters++] = rec;
-            break;
+        case SEGUE_ACTION_COUNTER: s->counters[s->n_counters++] = rec; break;
         case SEGUE_ACTION_LEAVE:
             swept->counts.left++;
             swept->counts.unmatched += number + 1 == m->policy->n_rules;

@@ -1,5 +1,6 @@
 /* L5: the built-in policy "sync-gateway": the families of records that Sync Gateway keeps beside its documents, for one
- * database or for every database that `_sync:registry` names. docs/migration.md has the table. Pure but for one read. */
+ * database or for every database that `_sync:registry` names. docs/migration.md has the table. Pure but for one read.
+ * */
 #include "base/base.h"
 #include "migrate/policy.h"
 #include "store/call.h"
@@ -33,14 +34,14 @@ typedef struct making {
     const char *database; /* metadata id of the rules being made; NULL: the bucket's */
     const char *group;    /* ":G" or "" */
     segue_error *err;
-    segue_status st;      /* the first failure: the rest does nothing */
+    segue_status st; /* the first failure: the rest does nothing */
 } making;
 
 /* Add a rule whose pattern is printed. */
-static void add(making *m, seg_rule_kind kind, segue_action action, unsigned flags, const char *family, const char *format,
-                ...) __attribute__((format(printf, 6, 7)));
-static void add(making *m, seg_rule_kind kind, segue_action action, unsigned flags, const char *family, const char *format,
-                ...)
+static void add(making *m, seg_rule_kind kind, segue_action action, unsigned flags, const char *family,
+                const char *format, ...) __attribute__((format(printf, 6, 7)));
+static void add(making *m, seg_rule_kind kind, segue_action action, unsigned flags, const char *family,
+                const char *format, ...)
 {
     char pattern[1024], name[64], database[SEGUE_KEY_MAX + 1];
     if (m->st != SEGUE_OK) return;
@@ -86,8 +87,8 @@ static void add_sync_functions(making *m, const segue_sg_database *db)
         else if (strcmp(names[i], DEFAULT_COLLECTION) == 0)
             add(m, SEG_RULE_KEY, SEGUE_ACTION_MOVE, 0, "syncdata", "_sync:syncdata%s", m->group);
         else
-            add(m, SEG_RULE_KEY, SEGUE_ACTION_MOVE, 0, "syncdata_collection", "_sync:syncdata_collection:%s%s", names[i],
-                m->group);
+            add(m, SEG_RULE_KEY, SEGUE_ACTION_MOVE, 0, "syncdata_collection", "_sync:syncdata_collection:%s%s",
+                names[i], m->group);
     }
 }
 
@@ -135,9 +136,20 @@ static void add_rest(making *m, bool whole_bucket)
     segue_action own = whole_bucket ? SEGUE_ACTION_MOVE : SEGUE_ACTION_LEAVE;
     unsigned last = whole_bucket ? SEG_RULE_LAST : 0;
     static const char *const collection_data[] = {"att", "att2", "rev", "rb", "local"};
-    static const char *const others[] = {"user:",      "role:",  "useremail:", "session:",  "dcp_ck:",           "sgrStatus", "cfg",
-                                         "resync_hb",  "resync_cfg", "unusedSeq",  "background_process:heartbeat",
-                                         "background_process:status", "heartbeat_timeout:", "m_"};
+    static const char *const others[] = {"user:",
+                                         "role:",
+                                         "useremail:",
+                                         "session:",
+                                         "dcp_ck:",
+                                         "sgrStatus",
+                                         "cfg",
+                                         "resync_hb",
+                                         "resync_cfg",
+                                         "unusedSeq",
+                                         "background_process:heartbeat",
+                                         "background_process:status",
+                                         "heartbeat_timeout:",
+                                         "m_"};
     add(m, SEG_RULE_KEY, own, last, "registry", "_sync:registry");
     add(m, SEG_RULE_PREFIX, own, last, "dbconfig", "_sync:dbconfig:");
     add(m, SEG_RULE_KEY, SEGUE_ACTION_LEAVE, 0, "syncInfo", "_sync:syncInfo");
@@ -170,7 +182,8 @@ static segue_status begin(making *m, segue_error *reterr)
     return m->st;
 }
 
-segue_status segue_policy_sync_gateway(const segue_sg_database *database, segue_policy **ret_policy, segue_error *reterr)
+segue_status segue_policy_sync_gateway(const segue_sg_database *database, segue_policy **ret_policy,
+                                       segue_error *reterr)
 {
     making m;
     segue_status st = begin(&m, reterr);
@@ -222,7 +235,8 @@ static void add_from_registry(making *m, const char *group, const char *name, co
     if (!id || !id[0]) {
         /* What is left of a database that was deleted has the version 0-0 and may have no id. */
         const char *version = json_string_value(json_object_get(entry, "version"));
-        if (!version || strcmp(version, "0-0") != 0) registry_is_wrong(m, "there is no metadata_id for database ", name);
+        if (!version || strcmp(version, "0-0") != 0)
+            registry_is_wrong(m, "there is no metadata_id for database ", name);
         return;
     }
     collections *c = seg_alloc_zero(sizeof *c);
@@ -232,7 +246,8 @@ static void add_from_registry(making *m, const char *group, const char *name, co
     }
     json_object_foreach(json_object_get(entry, "scopes"), scope, content)
     {
-        if (!add_scope(c, scope, content)) registry_is_wrong(m, "the collections cannot be understood of database ", name);
+        if (!add_scope(c, scope, content))
+            registry_is_wrong(m, "the collections cannot be understood of database ", name);
     }
     segue_sg_database db = {.metadata_id = id, .group = group, .collections = c->list, .n_collections = c->n};
     add_database(m, &db);
@@ -292,8 +307,8 @@ segue_status segue_policy_sync_gateway_bucket(segue_store *from, segue_store *to
     segue_status st = to ? read_registry(to, &doc, reterr) : SEGUE_NOT_FOUND;
     if (st == SEGUE_NOT_FOUND) st = read_registry(from, &doc, reterr);
     if (st == SEGUE_NOT_FOUND)
-        return seg_error_set(reterr, st,
-                             "%s: there is no _sync:registry; name the database: its metadata id, siblings, collections",
-                             segue_store_url(from));
+        return seg_error_set(
+            reterr, st, "%s: there is no _sync:registry; name the database: its metadata id, siblings, collections",
+            segue_store_url(from));
     return st == SEGUE_OK ? from_registry(doc.rec.body, ret_policy, reterr) : st;
 }

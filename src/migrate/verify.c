@@ -1,5 +1,5 @@
-/* L5: verification by content, in constant memory: each manifest against the primary's records of its range, then the keys of the
- * fallback. One thread; reads only, unless it repairs. */
+/* L5: verification by content, in constant memory: each manifest against the primary's records of its range, then the
+ * keys of the fallback. One thread; reads only, unless it repairs. */
 #include "base/base.h"
 #include "base/env.h"
 #include "migrate/migration.h"
@@ -53,9 +53,7 @@ static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice
         if (m->policy->rules[rule].action == SEGUE_ACTION_COUNTER) st = seg_counter_hand_over(m, key, &swept, &call);
         else st = seg_sweep_key(m, key, &swept, &call);
         break;
-    case SEGUE_DIFF_CONTENT:
-        st = replace_content(v, key, cas, &call);
-        break;
+    case SEGUE_DIFF_CONTENT: st = replace_content(v, key, cas, &call); break;
     case SEGUE_DIFF_NEWER:
         if (m->options.on_foreign_write == SEGUE_FOREIGN_STOP) break;
         st = seg_foreign_settle(m, key, m->options.on_foreign_write, &swept, &call);
@@ -69,14 +67,10 @@ static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice
 static const char *words(segue_difference_kind kind)
 {
     switch (kind) {
-    case SEGUE_DIFF_MISSING:
-        return "was moved, and the primary has no record of it";
-    case SEGUE_DIFF_CONTENT:
-        return "has the CAS that it was moved with, but another content in the primary";
-    case SEGUE_DIFF_LEFT:
-        return "is in scope and still in the fallback";
-    case SEGUE_DIFF_NEWER:
-        break;
+    case SEGUE_DIFF_MISSING: return "was moved, and the primary has no record of it";
+    case SEGUE_DIFF_CONTENT: return "has the CAS that it was moved with, but another content in the primary";
+    case SEGUE_DIFF_LEFT: return "is in scope and still in the fallback";
+    case SEGUE_DIFF_NEWER: break;
     }
     return "is newer in the fallback than in the primary: somebody wrote it behind the migration's back";
 }
@@ -106,8 +100,8 @@ static void forget_found(verifying *v)
     v->at = 0;
 }
 
-/* The primary's record with this key, or NULL; keys must come in order since forget_found. `last`: the last that will be asked
- * for, `left`: how many at most. */
+/* The primary's record with this key, or NULL; keys must come in order since forget_found. `last`: the last that will
+ * be asked for, `left`: how many at most. */
 static segue_status find(verifying *v, segue_slice key, segue_slice last, size_t left, bool keys_only,
                          const segue_record **ret_rec, segue_error *err)
 {
@@ -172,7 +166,8 @@ static segue_status check_manifest(verifying *v, const segue_record *manifest, s
         last = e.key;
     }
     if (!ok || manifest->is_tombstone)
-        return seg_error_set(err, SEGUE_CORRUPT, "the manifest %s cannot be understood", seg_quote(manifest->key, quoted));
+        return seg_error_set(err, SEGUE_CORRUPT, "the manifest %s cannot be understood",
+                             seg_quote(manifest->key, quoted));
     forget_found(v);
     for (at = 0; seg_manifest_next(manifest->body, &at, &e, &ok); left--) {
         const segue_record *rec = NULL;
@@ -242,8 +237,8 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
     if (st == SEGUE_OK) st = seg_each_page(m, m->from, &fallback, check_fallback, &v, err);
     segue_page_free(&v.found);
     if (st != SEGUE_OK || ret->differences == ret->repaired) return st;
-    return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu differences, %llu of them repaired", m->name,
-                         (unsigned long long)ret->differences, (unsigned long long)ret->repaired);
+    return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu differences, %llu of them repaired",
+                         m->name, (unsigned long long)ret->differences, (unsigned long long)ret->repaired);
 }
 
 segue_status segue_migration_verify(segue_migration *m, unsigned verify_options, segue_difference_fn fn, void *ctx,
@@ -252,7 +247,8 @@ segue_status segue_migration_verify(segue_migration *m, unsigned verify_options,
     segue_verified v = {0};
     segue_error err = {0};
     if (!m->policy) return seg_error_set(reterr, SEGUE_INVALID_POLICY, "a verification needs a policy");
-    if (!m->from) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a verification needs the store that was moved from");
+    if (!m->from)
+        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a verification needs the store that was moved from");
     segue_status st = seg_migration_look(m, &err);
     if (st == SEGUE_OK) m->options.keep = m->status.keep;
     if (st == SEGUE_NOT_FOUND) st = SEGUE_OK; /* then there are no manifests, and the fallback says it all */
