@@ -153,19 +153,16 @@ static segue_status put_row(rosmar *r, seg_sql_conn *conn, const segue_put *p, s
                             uint64_t *ret_cas, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
-    seg_rosmar_row row = {0};
     segue_record rec = p->rec;
-    segue_status st = seg_rosmar_row_find(conn, r->collection, rec.key, &row, call);
-    bool there = st == SEGUE_OK;
-    uint64_t cas = row.rec.cas, revision = row.rec.revision;
-    seg_rosmar_row_free(&row);
-    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
-    if (p->condition == SEGUE_IF_ABSENT && there)
+    uint64_t cas = 0, revision = 0;
+    segue_status st = seg_rosmar_row_look(conn, r->collection, rec.key, &cas, &revision, call);
+    if (st != SEGUE_OK) return st;
+    if (p->condition == SEGUE_IF_ABSENT && cas)
         return segue_fail(call, SEGUE_EXISTS, "rosmar: there is a record %s already", seg_quote(rec.key, quoted));
-    if (p->condition == SEGUE_IF_CAS && !there) return no_record(rec.key, call);
+    if (p->condition == SEGUE_IF_CAS && !cas) return no_record(rec.key, call);
     if (p->condition == SEGUE_IF_CAS && cas != p->if_cas) return other_cas(rec.key, call);
-    if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = there ? revision + 1 : 1;
-    uint64_t floor = there && cas > p->cas_floor ? cas : p->cas_floor;
+    if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = revision + 1;
+    uint64_t floor = cas > p->cas_floor ? cas : p->cas_floor;
     if (p->keep_cas) st = seg_sql_keep_cas(r->engine, rec.cas, call);
     else st = seg_sql_next_cas(r->engine, r->env, floor, &rec.cas, call);
     if (st == SEGUE_OK) st = seg_rosmar_row_write(conn, &rec, p->keep_cas, notes, call);
@@ -175,13 +172,11 @@ static segue_status put_row(rosmar *r, seg_sql_conn *conn, const segue_put *p, s
 
 static segue_status erase_row(rosmar *r, seg_sql_conn *conn, segue_slice key, uint64_t cas, segue_call *call)
 {
-    seg_rosmar_row row = {0};
-    segue_status st = seg_rosmar_row_find(conn, r->collection, key, &row, call);
-    bool is_it = st == SEGUE_OK && row.rec.cas == cas;
-    seg_rosmar_row_free(&row);
-    if (st == SEGUE_NOT_FOUND) return no_record(key, call);
+    uint64_t now = 0, revision = 0;
+    segue_status st = seg_rosmar_row_look(conn, r->collection, key, &now, &revision, call);
     if (st != SEGUE_OK) return st;
-    return is_it ? seg_rosmar_row_erase(conn, r->collection, key, call) : other_cas(key, call);
+    if (!now) return no_record(key, call);
+    return now == cas ? seg_rosmar_row_erase(conn, r->collection, key, call) : other_cas(key, call);
 }
 
 typedef struct batch {
@@ -303,38 +298,29 @@ typedef struct moving {
     size_t n;
 } moving;
 
-static segue_status move_row(moving *m, seg_sql_conn *conn, segue_move *mv, seg_rosmar_row *row,
-                             seg_rosmar_notes *notes, segue_call *call)
+static segue_status move_row(moving *m, seg_sql_conn *conn, segue_move *mv, seg_rosmar_notes *notes, segue_call *call)
 {
+    uint64_t cas = 0, revision = 0;
     mv->moved = false;
-    segue_status st = seg_rosmar_row_find(conn, m->to->collection, mv->key, row, call);
-    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
-    bool in_target = st == SEGUE_OK;
-    st = seg_rosmar_row_find(conn, m->from->collection, mv->key, row, call);
+    segue_status st = seg_rosmar_row_look(conn, m->from->collection, mv->key, &cas, &revision, call);
     if (st != SEGUE_OK) return st;
-    if (row->rec.cas != mv->cas) return SEGUE_CAS_MISMATCH;
-    if (!in_target) {
-        seg_clock_raise(&m->to->engine->clock, row->rec.cas);
-        st = seg_rosmar_row_copy(conn, m->from->collection, &row->rec, notes, call);
-        if (st != SEGUE_OK) return st;
-        mv->moved = true;
-    }
-    return mv->keep ? SEGUE_OK : seg_rosmar_row_erase(conn, m->from->collection, mv->key, call);
+    if (!cas) return SEGUE_NOT_FOUND;
+    if (cas != mv->cas) return SEGUE_CAS_MISMATCH;
+    seg_clock_raise(&m->to->engine->clock, cas);
+    st = seg_rosmar_row_copy(conn, m->from->collection, mv->key, cas, notes, &mv->moved, call);
+    return st == SEGUE_OK && !mv->keep ? seg_rosmar_row_erase(conn, m->from->collection, mv->key, call) : st;
 }
 
 static segue_status run_moves(seg_sql_conn *conn, void *arg, segue_call *call)
 {
     moving *m = arg;
     seg_rosmar_notes notes = {.collection = m->to->collection};
-    seg_rosmar_row row = {0};
-    segue_status st = SEGUE_OK;
-    for (size_t i = 0; i < m->n && st == SEGUE_OK; i++) {
+    for (size_t i = 0; i < m->n; i++) {
         segue_move *mv = &m->moves[i];
-        mv->status = move_row(m, conn, mv, &row, &notes, call);
-        if (!is_of_the_record(mv->status)) st = mv->status;
+        mv->status = move_row(m, conn, mv, &notes, call);
+        if (!is_of_the_record(mv->status)) return mv->status;
     }
-    seg_rosmar_row_free(&row);
-    return st == SEGUE_OK ? seg_rosmar_write_notes(conn, &notes, call) : st;
+    return seg_rosmar_write_notes(conn, &notes, call);
 }
 
 static segue_status move(void *self, void *to, segue_move *moves, size_t n, segue_call *call)

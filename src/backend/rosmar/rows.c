@@ -79,6 +79,24 @@ segue_status seg_rosmar_row_find(seg_sql_conn *conn, int64_t collection, segue_s
     return code == SQLITE_DONE ? SEGUE_NOT_FOUND : seg_sql_failed(conn, call);
 }
 
+segue_status seg_rosmar_row_look(seg_sql_conn *conn, int64_t collection, segue_slice key, uint64_t *ret_cas,
+                                 uint64_t *ret_revision, segue_call *call)
+{
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_ROSMAR_LOOK);
+    if (!bind_key(stmt, collection, key)) return seg_sql_failed(conn, call);
+    int code = sqlite3_step(stmt);
+    int64_t cas = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    int64_t revision = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 1) : 0;
+    segue_status st = SEGUE_OK;
+    if (code != SQLITE_ROW && code != SQLITE_DONE) st = seg_sql_failed(conn, call);
+    else if (cas < 0 || revision < 0 || (code == SQLITE_ROW && cas == 0))
+        st = damaged(conn, key, "its CAS or its revision is not a positive number", call);
+    (void)sqlite3_reset(stmt); /* reports once more what step said */
+    *ret_cas = (uint64_t)cas;
+    *ret_revision = (uint64_t)revision;
+    return st;
+}
+
 /* ---- writing ---- */
 
 static void note(seg_rosmar_notes *notes, uint64_t cas, bool kept)
@@ -129,15 +147,16 @@ segue_status seg_rosmar_row_write(seg_sql_conn *conn, const segue_record *rec, b
     return st;
 }
 
-segue_status seg_rosmar_row_copy(seg_sql_conn *conn, int64_t from, const segue_record *rec, seg_rosmar_notes *notes,
-                                 segue_call *call)
+segue_status seg_rosmar_row_copy(seg_sql_conn *conn, int64_t from, segue_slice key, uint64_t cas,
+                                 seg_rosmar_notes *notes, bool *ret_done, segue_call *call)
 {
     sqlite3_stmt *copy = seg_sql_stmt(conn, SEG_ROSMAR_COPY);
-    if (!bind_key(copy, from, rec->key) || sqlite3_bind_int64(copy, 3, notes->collection) != SQLITE_OK)
+    if (!bind_key(copy, from, key) || sqlite3_bind_int64(copy, 3, notes->collection) != SQLITE_OK)
         return seg_sql_failed(conn, call);
     conn->changed = true;
     segue_status st = seg_sql_run(conn, copy, call);
-    if (st == SEGUE_OK) note(notes, rec->cas, true);
+    *ret_done = st == SEGUE_OK && sqlite3_changes(conn->db) > 0;
+    if (*ret_done) note(notes, cas, true);
     return st;
 }
 

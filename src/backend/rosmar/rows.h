@@ -24,6 +24,10 @@ segue_status seg_rosmar_row_read(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_s
 segue_status seg_rosmar_row_find(seg_sql_conn *conn, int64_t collection, segue_slice key, seg_rosmar_row *row,
                                  segue_call *call);
 
+/* CAS and revision only; *ret_cas 0: there is no row. */
+segue_status seg_rosmar_row_look(seg_sql_conn *conn, int64_t collection, segue_slice key, uint64_t *ret_cas,
+                                 uint64_t *ret_revision, segue_call *call);
+
 /* ---- inside a write ---- */
 
 /* What has been written to one collection by one job. */
@@ -36,9 +40,9 @@ typedef struct seg_rosmar_notes {
 /* Store rec, CAS included, in place of what is there. UNSUPPORTED: what a bucket cannot hold. */
 segue_status seg_rosmar_row_write(seg_sql_conn *conn, const segue_record *rec, bool kept, seg_rosmar_notes *notes,
                                   segue_call *call);
-/* The row, as it is, to notes->collection, where there must be none. */
-segue_status seg_rosmar_row_copy(seg_sql_conn *conn, int64_t from, const segue_record *rec, seg_rosmar_notes *notes,
-                                 segue_call *call);
+/* The row, as it is, to notes->collection, unless that has one. *ret_done: it had none. */
+segue_status seg_rosmar_row_copy(seg_sql_conn *conn, int64_t from, segue_slice key, uint64_t cas,
+                                 seg_rosmar_notes *notes, bool *ret_done, segue_call *call);
 segue_status seg_rosmar_row_erase(seg_sql_conn *conn, int64_t collection, segue_slice key, segue_call *call);
 /* Bring the collection's books up to what was written; the bucket's are kept by sqlbase. NO_STORE: the collection has
  * been dropped meanwhile. */

@@ -20,6 +20,7 @@ static const char *const texts[SEG_ROSMAR_N_SQL] = {
     [SEG_SQL_HIGHEST] = "SELECT lastCas FROM bucket",
     [SEG_SQL_NOTE_HIGHEST] = "UPDATE bucket SET lastCas=max(lastCas, ?1)",
     [SEG_ROSMAR_GET] = "SELECT " ROW " FROM documents WHERE collection=?1 AND key=?2",
+    [SEG_ROSMAR_LOOK] = "SELECT cas, revSeqNo FROM documents WHERE collection=?1 AND key=?2",
     [SEG_ROSMAR_SCAN] = "SELECT " ROW ROW_KEY ">=?2 ORDER BY key",
     [SEG_ROSMAR_SCAN_AFTER] = "SELECT " ROW ROW_KEY ">?2 ORDER BY key",
     [SEG_ROSMAR_SCAN_KEYS] = "SELECT " ROW_NO_BODY ROW_KEY ">=?2 ORDER BY key",
@@ -35,7 +36,7 @@ static const char *const texts[SEG_ROSMAR_N_SQL] = {
     [SEG_ROSMAR_ERASE] = "DELETE FROM documents WHERE collection=?1 AND key=?2",
     [SEG_ROSMAR_COPY] = "INSERT INTO documents (collection, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone) "
                         "SELECT ?3, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone FROM documents "
-                        "WHERE collection=?1 AND key=?2",
+                        "WHERE collection=?1 AND key=?2 ON CONFLICT (collection, key) DO NOTHING",
     [SEG_ROSMAR_NOTE_COLLECTION] = "UPDATE collections SET lastCas=max(ifnull(lastCas, 0), ?1) WHERE id=?2",
     [SEG_ROSMAR_NOTE_VIEWS] = "UPDATE views SET lastCas=?1-1 WHERE lastCas>=?1 AND designDoc IN "
                               "(SELECT id FROM designDocs WHERE collection=?2)",

@@ -7,6 +7,7 @@
 /* The statements, in the order of their texts in tables.c. */
 typedef enum seg_rosmar_sql {
     SEG_ROSMAR_GET = SEG_SQL_N_COMMON,
+    SEG_ROSMAR_LOOK, /* the CAS and the revision only */
     SEG_ROSMAR_SCAN, /* from .. (the end of the range is the caller's to see) */
     SEG_ROSMAR_SCAN_AFTER,
     SEG_ROSMAR_SCAN_KEYS,
@@ -16,7 +17,7 @@ typedef enum seg_rosmar_sql {
     SEG_ROSMAR_N_READS, /* up to here a reading connection needs them */
     SEG_ROSMAR_PUT = SEG_ROSMAR_N_READS,
     SEG_ROSMAR_ERASE,
-    SEG_ROSMAR_COPY, /* a row to another collection, as it is */
+    SEG_ROSMAR_COPY, /* a row to another collection, as it is, unless that has one */
     SEG_ROSMAR_NOTE_COLLECTION,
     SEG_ROSMAR_NOTE_VIEWS,
     SEG_ROSMAR_MAKE_COLLECTION,
