@@ -173,6 +173,24 @@ static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **sta
     segue_doc_free(&doc);
 }
 
+/* The original sets no bounds to keys: such a record is shown, and whatever cannot take it says so. */
+static void a_key_past_our_bounds_is_shown_and_no_other_is_hidden(void **state)
+{
+    size_t n = 0, with_odd = 0;
+    (void)state;
+    test_copy_here("sg-bucket");
+    segue_store *s = test_open_bucket("sg-bucket", "app.orders", SEGUE_OPEN_READ_ONLY);
+    assert_status(scan_all(s, &n), SEGUE_END);
+    test_sql_run("sg-bucket",
+                 "INSERT INTO documents (collection, key, cas, value, revSeqNo) VALUES (3, '', 5, x'31', 1), "
+                 "(3, printf('%.*c', 300, 'k'), 6, x'31', 1), (3, 'a'||char(0)||'b', 7, x'31', 1)");
+    assert_status(scan_all(s, &with_odd), SEGUE_END);
+    assert_int_equal(with_odd, n + 3);
+    test_sql_run("sg-bucket", "INSERT INTO documents (collection, key, cas, value) VALUES (3, x'616263', 8, x'31')");
+    assert_status(scan_all(s, &with_odd), SEGUE_CORRUPT);
+    segue_close(s);
+}
+
 /* ---- what may not be written ---- */
 
 static void a_store_opened_for_reading_only_refuses_writes(void **state)
@@ -382,6 +400,7 @@ int main(void)
         TEST(a_collection_is_made_only_when_it_may_be),
         TEST(a_damaged_page_cuts_a_scan_and_never_ends_it),
         TEST(a_damaged_row_is_named_and_its_neighbours_are_not_touched),
+        TEST(a_key_past_our_bounds_is_shown_and_no_other_is_hidden),
         TEST(a_store_opened_for_reading_only_refuses_writes),
         TEST(what_a_bucket_cannot_hold_is_refused),
         TEST(missing_permission_is_said),

@@ -118,6 +118,8 @@ static segue_status read_page(seg_sql_conn *conn, sqlite3_stmt *stmt, const segu
         int code = sqlite3_step(stmt);
         if (code == SQLITE_DONE) return SEGUE_OK;
         if (code != SQLITE_ROW) return seg_sql_failed(conn, call);
+        if (sqlite3_column_type(stmt, 6) != SQLITE_TEXT) /* it would stand outside of the order of keys */
+            return segue_fail(call, SEGUE_CORRUPT, "rosmar: %s holds a row whose key is no text", conn->path);
         const void *key_data = sqlite3_column_text(stmt, 6);
         if (!key_data) return seg_sql_failed(conn, call);
         segue_slice key = segue_bytes(key_data, (size_t)sqlite3_column_bytes(stmt, 6));
