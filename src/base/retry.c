@@ -13,7 +13,8 @@ bool seg_backoff_wait(seg_backoff *backoff, const segue_env *env, int64_t deadli
     if (deadline_ns) left = deadline_ns - seg_mono_ns(env);
     if (left <= 0) return false;
     int64_t most = backoff->base_ns;
-    for (unsigned i = 0; i < backoff->attempt && most < backoff->cap_ns; i++) most *= 2;
+    for (unsigned i = 0; i < backoff->attempt && most < backoff->cap_ns; i++)
+        most = most > backoff->cap_ns / 2 ? backoff->cap_ns : most * 2;
     if (most > backoff->cap_ns) most = backoff->cap_ns;
     backoff->attempt++;
     int64_t wait = most > 0 ? (int64_t)(seg_random_u64(env) % (uint64_t)most) + 1 : 0;
