@@ -504,18 +504,22 @@ static const char *const all_rules[] = {
 #undef SEG_RULE_DEF
 };
 
-/* Guarded by the sweep's own code, which has scenarios of its own. */
-static bool is_of_the_sweep(const char *rule)
+/* Rules of src/migrate, which its own tests switch off. */
+static bool is_of_the_migration(const char *rule)
 {
-    return strncmp(rule, "SWEEP_", 6) == 0 || strncmp(rule, "SEAL_", 5) == 0 ||
-           strcmp(rule, "PURGE_AFTER_FENCE") == 0;
+    static const char *const theirs[] = {"SWEEP_INSERT_ABSENT", "SWEEP_ERASE_BY_CAS", "SEAL_NEEDS_FULL_PASS",
+                                         "PURGE_AFTER_FENCE",   "PILL_FIRST",         "COUNTER_NEVER_LOWER",
+                                         "MANIFEST_FIRST"};
+    for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++)
+        if (strcmp(rule, theirs[i]) == 0) return true;
+    return false;
 }
 
 static void every_rule_is_missed_by_a_scenario(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof all_rules / sizeof all_rules[0]; i++) {
-        bool found = is_of_the_sweep(all_rules[i]);
+        bool found = is_of_the_migration(all_rules[i]);
         for (size_t k = 0; k < N_SCENARIOS; k++)
             for (size_t r = 0; r < RULES_MOST && scenarios[k].rules[r]; r++)
                 found = found || strcmp(scenarios[k].rules[r], all_rules[i]) == 0;
