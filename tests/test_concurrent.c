@@ -350,6 +350,69 @@ static void nothing_is_lost(void **state)
     print_message("%s: %u migrations under %llu operations\n", p->name, rounds, (unsigned long long)ops);
 }
 
+/* ---- hold ---- */
+
+static void *increment_on(void *arg)
+{
+    client *c = arg;
+    segue_error err = {0};
+    while (!atomic_load(&c->r->over)) {
+        segue_status st = segue_incr(c->r->dual, segue_str("c000"), 1, NULL, segue_expiry_none(), NULL, NULL, &err);
+        if (st != SEGUE_OK) report(c->r, "increment of", "c000", st, &err);
+        else atomic_fetch_add(&c->r->acked[0], 1);
+    }
+    return NULL;
+}
+
+static uint64_t counter_in(segue_store *store)
+{
+    segue_doc doc = {0};
+    uint64_t number = 0;
+    segue_status st = segue_get(store, segue_str("c000"), NULL, &doc, NULL);
+    if (st != SEGUE_OK || !seg_parse_u64(doc.rec.body, &number)) fail_msg("no counter: %s", segue_status_name(st));
+    segue_doc_free(&doc);
+    return number;
+}
+
+/* Once the change to hold has returned, nobody writes until the next change, however often it goes to and fro. */
+static void nothing_is_written_while_held(void **state)
+{
+    (void)state;
+    segue_store *primary = open_side("mem", "primary", 'p', 999, ""),
+                *fallback = open_side("mem", "hold", 'f', 999, "");
+    round r = {.primary = primary, .fallback = fallback, .lock = PTHREAD_MUTEX_INITIALIZER};
+    segue_dual_options legacy = {SEGUE_PHASE_LEGACY};
+    segue_error err = {0};
+    client clients[3];
+    unsigned held = 0;
+    if (segue_dual_open(primary, fallback, &legacy, &r.dual, &err) != SEGUE_OK) fail_msg("%s", err.message);
+    fill(&r);
+    for (unsigned i = 0; i < 3; i++) {
+        clients[i] = (client){.r = &r, .n = i};
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, increment_on, &clients[i]), 0);
+    }
+    int64_t end = seg_mono_ns(segue_env_default()) + TEST_NS / 2;
+    while (seg_mono_ns(segue_env_default()) < end && !atomic_load(&r.over)) {
+        segue_status st = segue_dual_set_phase(r.dual, SEGUE_PHASE_HOLD, 0, &err);
+        uint64_t before = counter_in(fallback);
+        for (int i = 0; i < 40; i++) (void)counter_in(fallback); /* time for a late writer to show */
+        uint64_t after = counter_in(fallback);
+        if (st != SEGUE_OK) fail_msg("%s", err.message);
+        if (before != after) report(&r, "written in hold:", "c000", st, &err);
+        held++;
+        st = segue_dual_set_phase(r.dual, SEGUE_PHASE_LEGACY, 0, &err);
+        if (st != SEGUE_OK) fail_msg("%s", err.message);
+    }
+    atomic_store(&r.over, true);
+    for (unsigned i = 0; i < 3; i++) assert_int_equal(pthread_join(clients[i].thread, NULL), 0);
+    if (r.problem[0]) fail_msg("after %u holds: %s", held, r.problem);
+    assert_int_equal(counter_in(fallback), atomic_load(&r.acked[0]));
+    print_message("held %u times\n", held);
+    segue_close(r.dual);
+    segue_close(primary);
+    segue_close(fallback);
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st, (void)type, (void)ftw;
@@ -358,7 +421,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 int main(void)
 {
-    struct CMUnitTest tests[N_PAIRS];
+    struct CMUnitTest tests[N_PAIRS + 1];
     if (!mkdtemp(folder)) return 1;
     for (size_t i = 0; i < N_PAIRS; i++) {
         union {
@@ -367,7 +430,8 @@ int main(void)
         } u = {&pairs[i]};
         tests[i] = (struct CMUnitTest){pairs[i].name, nothing_is_lost, NULL, NULL, u.state};
     }
-    int failed = _cmocka_run_group_tests("concurrent", tests, N_PAIRS, NULL, NULL);
+    tests[N_PAIRS] = (struct CMUnitTest)cmocka_unit_test(nothing_is_written_while_held);
+    int failed = _cmocka_run_group_tests("concurrent", tests, N_PAIRS + 1, NULL, NULL);
     (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* left-overs in a temp folder do no harm */
     return failed;
 }

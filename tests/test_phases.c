@@ -388,19 +388,32 @@ static void a_write_that_waits_in_hold_goes_on_after_it(void **state)
     }
 }
 
+/* By the slot itself. */
+static segue_status put_by_cas(world *w, uint64_t token)
+{
+    segue_call call = seg_call_new(w->dual, 0, &w->err);
+    segue_put put = {.rec = {.key = K("k"), .body = K("9"), .revision = 9}, .condition = SEGUE_IF_CAS, .if_cas = token};
+    segue_status st = seg_call_begin(w->dual, true, &call);
+    if (st != SEGUE_OK) return st;
+    st = seg_call_put(w->dual, &put, NULL, &call);
+    seg_call_end(w->dual, &call);
+    return st;
+}
+
 static void tokens_of_legacy_stay_good_in_forward(void **state)
 {
     (void)state;
-    static const char *const caps[] = {"", "-keep_cas"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const caps[][2] = {{"", ""}, {"-keep_cas", ""}, {"", "-mutate"}, {"-keep_cas", "-mutate"}};
+    for (size_t i = 0; i < 4; i++) {
         world w;
-        world_open(&w, caps[i], "", SEGUE_PHASE_LEGACY);
+        world_open(&w, caps[i][0], caps[i][1], SEGUE_PHASE_LEGACY);
         OK(set_doc(&w, "k", "1"));
         uint64_t token = w.cas;
         OK(get_doc(&w, "k"));
         assert_true(w.doc.rec.cas == token);
         IS(CAS_MISMATCH, segue_write_cas(w.dual, K("k"), token ^ (UINT64_C(1) << 63), K("2"), segue_expiry_none(), 0,
                                          NULL, NULL, &w.err));
+        IS(CAS_MISMATCH, put_by_cas(&w, token ^ (UINT64_C(1) << 63)));
         OK(segue_write_cas(w.dual, K("k"), token, K("2"), segue_expiry_none(), 0, NULL, &token, &w.err));
         OK(go(&w, SEGUE_PHASE_FORWARD));
         OK(get_doc(&w, "k"));
