@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <stdatomic.h>
+
 #include <segue/dual.h>
 #include <segue/ops.h>
 
@@ -37,16 +39,20 @@ struct world {
     unsigned acked;  /* the steps' own: writes acknowledged */
     unsigned nth;
     bool after, taken;
-    int64_t skew_ns; /* of both clocks */
+    const char *only_key;    /* NULL; else the step is taken at the first call with this key, whatever nth says */
+    _Atomic int64_t skew_ns; /* of both clocks */
     segue_env env;
 };
 
 static inline int64_t world_wall_ns(void *ctx) { return segue_env_default()->wall_ns(NULL) + ((world *)ctx)->skew_ns; }
 static inline int64_t world_mono_ns(void *ctx) { return segue_env_default()->mono_ns(NULL) + ((world *)ctx)->skew_ns; }
+/* Long sleeps are mostly made of moving the clocks on. */
+enum { WORLD_NAP_NS = 100000 };
 static inline void world_sleep_ns(void *ctx, int64_t ns)
 {
-    (void)ctx;
-    segue_env_default()->sleep_ns(NULL, ns);
+    int64_t real = ns < WORLD_NAP_NS ? ns : WORLD_NAP_NS;
+    segue_env_default()->sleep_ns(NULL, real);
+    ((world *)ctx)->skew_ns += ns - real;
 }
 static inline void world_random(void *ctx, void *out, size_t size)
 {
@@ -102,8 +108,9 @@ static inline void world_close(world *w)
 static inline void world_hook(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
 {
     world *w = ctx;
-    (void)op, (void)key;
-    if (w->taken || after != w->after || count != w->nth) return;
+    (void)op;
+    bool here = w->only_key ? segue_slice_equal(key, K(w->only_key)) : count == w->nth;
+    if (w->taken || after != w->after || !here) return;
     w->taken = true;
     w->step(w);
 }

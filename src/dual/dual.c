@@ -34,7 +34,7 @@ static segue_status changed(segue_slice key, segue_call *call)
 static segue_status get_fallback(seg_dual *d, segue_slice key, segue_doc *doc, segue_call *call)
 {
     segue_status st = seg_call_get(d->fallback, key, doc, call);
-    if (st == SEGUE_OK) st = seg_pill_to_counter(doc);
+    if (st == SEGUE_OK) st = seg_pill_to_counter(doc, seg_dual_phase_of(d, call) == SEGUE_PHASE_LEGACY);
     if (st == SEGUE_OK) {
         seg_dual_mark(d, &doc->rec);
         doc->source = SEGUE_FROM_FALLBACK;
@@ -182,12 +182,9 @@ static segue_status put(void *self, const segue_put *p, uint64_t *ret_cas, segue
         return stale ? changed(p->rec.key, call) : put_primary(d, p, ret_cas, call);
     }
     switch (p->condition) {
-    case SEGUE_IF_ABSENT:
-        return put_if_absent(d, p, ret_cas, call);
-    case SEGUE_IF_CAS:
-        return put_if_cas(d, p, ret_cas, call);
-    case SEGUE_IF_ANY:
-        break;
+    case SEGUE_IF_ABSENT: return put_if_absent(d, p, ret_cas, call);
+    case SEGUE_IF_CAS: return put_if_cas(d, p, ret_cas, call);
+    case SEGUE_IF_ANY: break;
     }
     return put_primary(d, p, ret_cas, call);
 }
@@ -330,7 +327,8 @@ static void close_dual(void *self)
     seg_gate_free(&d->gate);
 }
 
-segue_status seg_dual_fill(seg_dual *d, segue_store *primary, segue_store *fallback, segue_phase phase, segue_call *call)
+segue_status seg_dual_fill(seg_dual *d, segue_store *primary, segue_store *fallback, segue_phase phase,
+                           segue_call *call)
 {
     segue_status st = SEGUE_OK;
     if (seg_store_same(primary, fallback))

@@ -8,14 +8,15 @@
 typedef struct merge {
     seg_dual *dual;
     segue_page fallback, primary;
-    segue_buf from;      /* where the next round begins, after empty ones */
+    segue_buf from; /* where the next round begins, after empty ones */
 } merge;
 
 /* Records of the fallback as they go out: pills as the counters they stand for, each CAS as a fallback token. */
-static segue_status dress(const seg_dual *dual, segue_page *page, segue_call *call)
+static segue_status dress(seg_dual *dual, segue_page *page, segue_call *call)
 {
+    bool is_legacy = seg_dual_phase_of(dual, call) == SEGUE_PHASE_LEGACY;
     for (size_t i = 0; i < page->n; i++) {
-        segue_status st = seg_pill_to_counter(&page->docs[i]);
+        segue_status st = seg_pill_to_counter(&page->docs[i], is_legacy);
         if (st != SEGUE_OK) return segue_fail(call, st, "out of memory in a scan");
         seg_dual_mark(dual, &page->docs[i].rec);
     }
@@ -25,8 +26,8 @@ static segue_status dress(const seg_dual *dual, segue_page *page, segue_call *ca
 static segue_slice last_key(const segue_page *page) { return page->docs[page->n - 1].rec.key; }
 
 /* A page of `first` over the bounds, then one of `second` over what that page covers. Tombstones always: they hide. */
-static segue_status read_both(segue_store *first, segue_page *first_page, segue_store *second,
-                              segue_page *second_page, const segue_bounds *bounds, segue_call *call)
+static segue_status read_both(segue_store *first, segue_page *first_page, segue_store *second, segue_page *second_page,
+                              const segue_bounds *bounds, segue_call *call)
 {
     segue_bounds b = *bounds;
     b.tombstones = true;

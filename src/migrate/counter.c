@@ -19,15 +19,7 @@
 
 #include <stdio.h>
 
-#define ORIGIN "_segue"
-
 enum { ROUNDS = 32, TRIES = 4, BACKOFF_FIRST_NS = 5 * 1000 * 1000, BACKOFF_MOST_NS = 500 * 1000 * 1000 };
-
-/* What the counter was before it became a pill. */
-typedef struct origin {
-    uint64_t cas, revision;
-    bool is_json;
-} origin;
 
 static size_t write_origin(const segue_record *rec, char out[128])
 {
@@ -35,30 +27,6 @@ static size_t write_origin(const segue_record *rec, char out[128])
                      (unsigned long long)rec->revision, rec->is_json ? "true" : "false");
     seg_assert(n > 0 && n < 128);
     return (size_t)n;
-}
-
-/* Nothing there, or not understood: a pill of somebody else's, which has a record's place of its own. */
-static origin read_origin(const segue_record *pill)
-{
-    origin o = {0, pill->revision, true}, found = {0, 0, false};
-    const segue_xattr *x = segue_record_xattr(pill, segue_str(ORIGIN));
-    if (!x) return o;
-    seg_json_members walk = {.text = x->value};
-    for (segue_slice name, value; seg_json_next_member(&walk, &name, &value);) {
-        if (segue_slice_equal(name, segue_str("cas")) && !seg_parse_u64(value, &found.cas)) return o;
-        if (segue_slice_equal(name, segue_str("revision")) && !seg_parse_u64(value, &found.revision)) return o;
-        if (segue_slice_equal(name, segue_str("json"))) found.is_json = segue_slice_equal(value, segue_str("true"));
-    }
-    return found.cas && found.cas < pill->cas && found.revision ? found : o;
-}
-
-/* The counter's xattrs with the origin, or without it, into slots. */
-static size_t xattrs_but_origin(const segue_record *rec, segue_xattr slots[SEGUE_XATTRS_MAX])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < rec->n_xattrs && n < SEGUE_XATTRS_MAX; i++)
-        if (!segue_slice_equal(rec->xattrs[i].name, segue_str(ORIGIN))) slots[n++] = rec->xattrs[i];
-    return n;
 }
 
 typedef struct hand_over {
@@ -96,9 +64,9 @@ static segue_status make_pill(const hand_over *h, const segue_record *counter, u
     put.rec.body = segue_buf_slice(&body);
     put.rec.is_json = true;
     put.rec.revision++;
-    put.rec.n_xattrs = xattrs_but_origin(counter, slots);
+    put.rec.n_xattrs = seg_pill_other_xattrs(counter, slots);
     if (put.rec.n_xattrs < SEGUE_XATTRS_MAX) {
-        slots[put.rec.n_xattrs].name = segue_str(ORIGIN);
+        slots[put.rec.n_xattrs].name = segue_str(SEG_PILL_ORIGIN);
         slots[put.rec.n_xattrs++].value = segue_bytes(text, write_origin(counter, text));
         (void)seg_xattrs_sort(slots, put.rec.n_xattrs); /* no name is there twice */
     }
@@ -112,13 +80,13 @@ static segue_status seed(const hand_over *h, const segue_record *pill, uint64_t 
 {
     segue_xattr slots[SEGUE_XATTRS_MAX];
     char digits[21];
-    origin o = read_origin(pill);
+    seg_pill_origin o = seg_pill_read_origin(pill);
     segue_put put = {.rec = *pill, .condition = SEGUE_IF_ABSENT};
     put.rec.body = segue_bytes(digits, seg_format_u64(number, digits));
     put.rec.is_json = o.is_json;
     put.rec.revision = o.revision;
     put.rec.xattrs = slots;
-    put.rec.n_xattrs = xattrs_but_origin(pill, slots);
+    put.rec.n_xattrs = seg_pill_other_xattrs(pill, slots);
     put.rec.cas = o.cas;
     put.keep_cas = h->m->keeps_cas && o.cas;
     if (!put.keep_cas) put.cas_floor = pill->cas;
@@ -179,7 +147,7 @@ static segue_status step(hand_over *h)
     if (h->m->options.keep || (!is_pill && !is_number))
         return seg_sweep_records(h->m, &rec, 1, seg_next_manifest(h->m), h->swept, h->call);
     if (is_number && SEG_RULE(PILL_FIRST)) return make_pill(h, rec, number);
-    if (h->began_as_pill && !segue_record_xattr(rec, segue_str(ORIGIN))) {
+    if (h->began_as_pill && !segue_record_xattr(rec, segue_str(SEG_PILL_ORIGIN))) {
         seg_entry entry = {SEG_ENTRY_THERE, h->key, 0, rec->cas, rec->revision, {0, 0}};
         st = remember(h, &entry);
         if (st != SEGUE_OK) return st;
