@@ -1,49 +1,7 @@
 /* What must be impossible on a dual store, by name (docs/protocol.md, section 3). Each scenario is played with the other
  * party's step taken between two store calls, on primaries and fallbacks of several capabilities; it must hold with all
  * rules on, and must break somewhere when a rule that guards it is switched off. A rule that no scenario misses fails too. */
-#include "world.h"
-
-#include "base/rules.h"
-#include "migrate/migration.h"
-
-/* ---- the sweep ---- */
-
-static segue_migration *open_migration(world *w, segue_store *from, segue_store *to, segue_store *dual,
-                                       const char *policy)
-{
-    segue_policy *p = NULL; /* freed by close_migration */
-    segue_migration *m = NULL;
-    MUST(segue_policy_parse(K(policy), &p, &w->err));
-    segue_migration_options options = {
-        .policy = p, .dual = dual, .workers = 1, .page_docs = 2, .max_passes = 3, .drain_ns = 5000000};
-    MUST(segue_migration_open(from, to, &options, &m, &w->err));
-    return m;
-}
-
-static void close_migration(segue_migration *m)
-{
-    union {
-        const segue_policy *borrowed;
-        segue_policy *mine;
-    } policy = {m->policy};
-    segue_migration_close(m);
-    segue_policy_free(policy.mine);
-}
-
-static const char move_all[] = "{\"unmatched\":\"move\",\"rules\":[{\"key\":\"c\",\"action\":\"counter\"}]}";
-
-/* The sweep's own step for one key, between these two stores. Foreign writes that it met are counted. */
-static segue_status sweep_between(world *w, segue_store *from, segue_store *to, const char *key, uint64_t *ret_foreign)
-{
-    segue_migration *m = open_migration(w, from, to, NULL, move_all);
-    seg_swept swept = {0};
-    segue_call call = seg_call_new(from, 0, &w->err);
-    segue_status st = seg_sweep_key(m, K(key), &swept, &call);
-    if (ret_foreign) *ret_foreign = swept.counts.foreign_writes;
-    seg_swept_clear(&swept);
-    close_migration(m);
-    return st;
-}
+#include "scenarios.h"
 
 /* ---- steps of other parties ---- */
 
@@ -68,36 +26,6 @@ static void change_delete_and_purge_k(world *w)
     change_and_delete_k(w);
     try(segue_purge_tombstones(w->dual, &n, &w->err)); /* refused, or the scenario breaks */
 }
-
-/* ---- clients ---- */
-
-/* Changes a live document, leaves everything else alone. */
-static segue_status change_if_live(void *ctx, const segue_record *current, segue_mutation *m)
-{
-    (void)ctx;
-    if (!current || current->is_tombstone) return SEGUE_OK;
-    m->body_op = SEGUE_BODY_SET;
-    m->body = K("\"mine\"");
-    return SEGUE_OK;
-}
-
-static segue_status update_k(world *w)
-{
-    return segue_update(w->dual, K("k"), change_if_live, NULL, NULL, NULL, &w->err);
-}
-
-static segue_status incr_k(world *w, uint64_t *ret_value)
-{
-    return segue_incr(w->dual, K("k"), 1, NULL, segue_expiry_none(), NULL, ret_value, &w->err);
-}
-
-static segue_status incr_k_in_time(world *w)
-{
-    segue_options soon = {2000000};
-    return segue_incr(w->dual, K("k"), 1, NULL, segue_expiry_none(), &soon, NULL, &w->err);
-}
-
-static bool keeps_cas(const world *w) { return segue_store_caps(w->stats_p) & SEGUE_CAP_KEEP_CAS; }
 
 /* ---- false not-found ---- */
 
@@ -405,225 +333,7 @@ static bool late_insert(world *w)
     return st == SEGUE_TIMEOUT && shows(w, "k", "1");
 }
 
-/* ---- the sweep against clients ---- */
-
-static bool sweep_k_hooked(world *w, uint64_t *ret_foreign)
-{
-    segue_status st = sweep_between(w, w->fault_f, w->fault_p, "k", ret_foreign);
-    world_heal(w);
-    return w->taken && (st == SEGUE_OK || st == SEGUE_NOT_FOUND || st == SEGUE_NOT_FINISHED);
-}
-
-static bool change_and_delete_after_the_sweep_read(world *w)
-{
-    put_doc(w, w->f, "k", "1");
-    world_inject(w, FALLBACK, SEG_OP_GET, 1, true, change_and_delete_k);
-    return sweep_k_hooked(w, NULL) && is_gone(w, "k") && lists(w, "");
-}
-
-static bool change_and_delete_after_the_sweep_looked(world *w)
-{
-    put_doc(w, w->f, "k", "1");
-    world_inject(w, PRIMARY, SEG_OP_GET | SEG_OP_SCAN, 1, true, change_and_delete_k);
-    return sweep_k_hooked(w, NULL) && is_gone(w, "k") && lists(w, "");
-}
-
-static void change_k(world *w) { MUST(set_doc(w, "k", "\"changed\"")); }
-
-static bool change_after_the_sweep_looked(world *w)
-{
-    put_doc(w, w->f, "k", "1");
-    world_inject(w, PRIMARY, SEG_OP_GET | SEG_OP_SCAN, 1, true, change_k);
-    return sweep_k_hooked(w, NULL) && shows(w, "k", "\"changed\"");
-}
-
-static void foreign_k(world *w) { put_doc(w, w->f, "k", "\"foreign\""); }
-
-/* Somebody writes the fallback after the sweep has read it: seen, counted, and still there to be decided about. */
-static bool foreign_write_during_the_sweep(world *w)
-{
-    uint64_t foreign = 0;
-    put_doc(w, w->f, "k", "1");
-    world_inject(w, PRIMARY, SEG_OP_PUT | SEG_OP_WRITE_MANY, 1, true, foreign_k);
-    if (!sweep_k_hooked(w, &foreign) || foreign != 1) return false;
-    return segue_get(w->f, K("k"), NULL, &w->doc, &w->err) == SEGUE_OK &&
-           segue_slice_equal(w->doc.rec.body, K("\"foreign\""));
-}
-
-static bool sweep_of_a_rich_document(world *w)
-{
-    segue_xattr xattrs[] = {{K("_sync"), K("{\"rev\":1}")}, {K("u"), K("2")}};
-    uint32_t expiry = (uint32_t)seg_wall_s(&w->env) + 5000;
-    segue_record rec = {.key = K("k"),
-                        .body = K("1"),
-                        .xattrs = xattrs,
-                        .n_xattrs = 2,
-                        .revision = 5,
-                        .cas = 77,
-                        .expiry = expiry,
-                        .flags = 9,
-                        .is_json = true};
-    MUST(segue_put_record(w->f, &rec, 0, NULL, NULL, &w->err));
-    MUST(sweep_between(w, w->fault_f, w->fault_p, "k", NULL));
-    return segue_get(w->p, K("k"), NULL, &w->doc, &w->err) == SEGUE_OK && w->doc.rec.n_xattrs == 2 &&
-           has_xattr(w, "u", "2") && w->doc.rec.expiry == expiry && w->doc.rec.flags == 9 && w->doc.rec.revision == 5 &&
-           w->doc.rec.is_json && (w->doc.rec.cas == 77) == keeps_cas(w);
-}
-
-/* ---- sealing and cleaning ---- */
-
-/* The operator asks for the seal after this run, whatever it said. No document may get out of reach. */
-static bool nothing_is_sealed_off(world *w, world_side side, unsigned ops, unsigned nth)
-{
-    segue_phase phase = SEGUE_PHASE_CLEAN;
-    put_doc(w, w->f, "a", "1");
-    put_doc(w, w->f, "b", "1");
-    put_doc(w, w->f, "k", "1");
-    segue_migration *m = open_migration(w, w->fault_f, w->fault_p, w->dual, move_all);
-    world_fail(w, side, ops, nth, true, false, SEGUE_UNAVAILABLE);
-    segue_status run = segue_migration_run(m, &w->err);
-    bool fired = seg_fault_fired(side == PRIMARY ? w->fault_p : w->fault_f);
-    world_heal(w);
-    segue_status seal = segue_migration_seal(m, &w->err);
-    close_migration(m);
-    MUST(segue_dual_phase(w->dual, &phase));
-    return fired && run != SEGUE_OK && seal == SEGUE_REFUSED && phase == SEGUE_PHASE_FORWARD && lists(w, "a b k") &&
-           shows(w, "a", "1") && shows(w, "b", "1") && shows(w, "k", "1");
-}
-
-static bool seal_after_a_pass_with_errors(world *w) { return nothing_is_sealed_off(w, PRIMARY, SEG_OP_WRITE_MANY, 1); }
-
-/* The first scans are the look for Segue's own records; the next page of the sweep's is never read. */
-static bool seal_after_a_cut_pass(world *w) { return nothing_is_sealed_off(w, FALLBACK, SEG_OP_SCAN, 3); }
-
-static void delete_and_finish(world *w)
-{
-    MUST(delete_doc(w, "k"));
-    segue_migration *m = open_migration(w, w->fault_f, w->fault_p, w->dual, move_all);
-    try(segue_migration_run(m, &w->err)); /* it cannot wait for the update to end, which is its caller */
-    try(segue_migration_clean(m, &w->err));
-    close_migration(m);
-}
-
-static bool clean_during_an_update(world *w)
-{
-    put_doc(w, w->f, "k", "1");
-    world_inject(w, FALLBACK, SEG_OP_GET, 1, true, delete_and_finish);
-    MUST(update_k(w));
-    world_heal(w);
-    return w->taken && is_gone(w, "k");
-}
-
-/* ---- counters and what is remembered ---- */
-
-static segue_status hand_over(world *w)
-{
-    segue_migration *m = open_migration(w, w->fault_f, w->fault_p, NULL, move_all);
-    seg_swept swept = {0};
-    segue_call call = seg_call_new(w->f, 0, &w->err);
-    segue_status st = seg_counter_hand_over(m, K("c"), &swept, &call);
-    seg_swept_clear(&swept);
-    close_migration(m);
-    world_heal(w);
-    return st;
-}
-
-static uint64_t counter(world *w)
-{
-    uint64_t number = 0;
-    MUST(get_doc(w, "c"));
-    if (!seg_parse_u64(w->doc.rec.body, &number)) fail_msg("the counter is no number");
-    return number;
-}
-
-static bool incr_c(world *w, segue_store *store)
-{
-    return segue_incr(store, K("c"), 1, NULL, segue_expiry_none(), NULL, NULL, &w->err) == SEGUE_OK;
-}
-
-static void both_increment(world *w)
-{
-    w->acked += incr_c(w, w->f); /* an outsider, who must be told if it is lost */
-    w->acked += incr_c(w, w->dual);
-}
-
-static bool outsider_increments_during_the_hand_over(world *w)
-{
-    put_doc(w, w->f, "c", "5");
-    world_inject(w, PRIMARY, SEG_OP_PUT, 1, true, both_increment);
-    w->only_key = "c";
-    MUST(hand_over(w));
-    return w->taken && counter(w) == 5 + w->acked;
-}
-
-static bool counter_is_smaller_in_the_primary(world *w)
-{
-    put_doc(w, w->p, "c", "3");
-    put_doc(w, w->f, "c", "5");
-    MUST(hand_over(w));
-    return counter(w) == 5;
-}
-
-static bool counter_is_greater_in_the_primary(world *w)
-{
-    put_doc(w, w->p, "c", "8");
-    put_doc(w, w->f, "c", "5");
-    MUST(hand_over(w));
-    return counter(w) == 8;
-}
-
-/* What clients see of a counter while it is a pill is the counter, as it was. */
-static bool pill_reads_as_the_counter(world *w, bool also_changes)
-{
-    segue_xattr x = {K("_a"), K("1")};
-    segue_record rec = {
-        .key = K("c"), .body = K("5"), .xattrs = &x, .n_xattrs = 1, .revision = 7, .cas = 77, .is_json = true};
-    MUST(segue_put_record(w->f, &rec, 0, NULL, NULL, &w->err));
-    MUST(get_doc(w, "c"));
-    uint64_t cas = w->doc.rec.cas;
-    seg_fault_plan stops = {.ops = SEG_OP_GET, .nth = 1, .status = SEGUE_UNAVAILABLE};
-    seg_fault_set(w->fault_p, &stops); /* after the pill is there, before the primary has the number */
-    if (hand_over(w) != SEGUE_UNAVAILABLE) return false;
-    if (also_changes) MUST(segue_incr(w->dual, K("c"), 1, NULL, segue_expiry_none(), NULL, NULL, &w->err));
-    uint64_t n = counter(w), revision = w->doc.rec.revision;
-    return n == (also_changes ? 6 : 5) && revision == (also_changes ? 8 : 7) && w->doc.rec.n_xattrs == 1 &&
-           has_xattr(w, "_a", "1") && w->doc.rec.is_json && (also_changes || w->doc.rec.cas == cas);
-}
-
-static bool pill_is_read(world *w) { return pill_reads_as_the_counter(w, false); }
-static bool pill_is_incremented(world *w) { return pill_reads_as_the_counter(w, true); }
-
-/* A record that was moved and is gone from the primary is missed by the verification. */
-static bool moved_and_lost(world *w)
-{
-    segue_verified verified = {0};
-    put_doc(w, w->f, "k", "1");
-    segue_migration *m = open_migration(w, w->fault_f, w->fault_p, NULL, move_all);
-    seg_swept swept = {0};
-    segue_call call = seg_call_new(w->f, 0, &w->err);
-    MUST(seg_sweep_key(m, K("k"), &swept, &call));
-    seg_swept_clear(&swept);
-    MUST(segue_get_record(w->p, K("k"), NULL, &w->doc, &w->err));
-    MUST(seg_call_erase(w->p, K("k"), w->doc.rec.cas, &call));
-    segue_status st = segue_migration_verify(m, 0, NULL, NULL, &verified, &w->err);
-    close_migration(m);
-    return st == SEGUE_DIFFERENT && verified.differences == 1;
-}
-
 /* ---- the table ---- */
-
-enum { RULES_MOST = 4 };
-
-typedef struct scenario {
-    const char *name; /* as in the protocol */
-    const char *what;
-    bool (*holds)(world *w);
-    segue_phase phase; /* to begin in */
-    const char *rules[RULES_MOST];
-} scenario;
-
-#define FORWARD SEGUE_PHASE_FORWARD
-#define LEGACY SEGUE_PHASE_LEGACY
 
 static const scenario scenarios[] = {
     {"false not-found", "get while the key moves", get_while_it_moves, FORWARD, {"THIRD_READ"}},
@@ -680,48 +390,6 @@ static const scenario scenarios[] = {
      FORWARD,
      {"ONLY_NOT_FOUND_FALLS_THROUGH"}},
     {"dead fallback", "sealed asks it nothing", sealed_asks_the_fallback_nothing, FORWARD, {NULL}},
-    {"sweep resurrects",
-     "change and delete after the sweep read",
-     change_and_delete_after_the_sweep_read,
-     FORWARD,
-     {"SWEEP_INSERT_ABSENT"}},
-    {"sweep resurrects",
-     "change and delete after the sweep looked",
-     change_and_delete_after_the_sweep_looked,
-     FORWARD,
-     {"SWEEP_INSERT_ABSENT"}},
-    {"sweep overwrites",
-     "change after the sweep looked",
-     change_after_the_sweep_looked,
-     FORWARD,
-     {"SWEEP_INSERT_ABSENT"}},
-    {"lost write to F",
-     "foreign write during the sweep",
-     foreign_write_during_the_sweep,
-     FORWARD,
-     {"SWEEP_ERASE_BY_CAS"}},
-    {"lost xattrs, TTL, flags, revision",
-     "sweep of a rich document",
-     sweep_of_a_rich_document,
-     FORWARD,
-     {"COPY_CARRIES_ALL"}},
-    {"seal after a cut pass", "a pass that was cut", seal_after_a_cut_pass, FORWARD, {"SEAL_NEEDS_FULL_PASS"}},
-    {"seal after a cut pass", "a pass with errors", seal_after_a_pass_with_errors, FORWARD, {"SEAL_NEEDS_FULL_PASS"}},
-    {"purge before the fence", "clean during an update", clean_during_an_update, FORWARD, {"PURGE_AFTER_FENCE"}},
-    {"lost increment",
-     "an outsider increments during the hand-over",
-     outsider_increments_during_the_hand_over,
-     FORWARD,
-     {"PILL_FIRST"}},
-    {"lost increment",
-     "the counter is smaller in the primary",
-     counter_is_smaller_in_the_primary,
-     FORWARD,
-     {"COUNTER_NEVER_LOWER"}},
-    {"lost increment", "the counter is greater in the primary", counter_is_greater_in_the_primary, FORWARD, {NULL}},
-    {"pill", "reads as the counter", pill_is_read, FORWARD, {NULL}},
-    {"pill", "is incremented as the counter", pill_is_incremented, FORWARD, {NULL}},
-    {"unnoticed loss", "moved and lost", moved_and_lost, FORWARD, {"MANIFEST_FIRST"}},
     {"no hold", "start during an increment", start_during_an_increment, LEGACY, {"HOLD"}},
     {"phase read late", "hold and back during an increment", hold_and_back_during_an_increment, LEGACY, {"PIN_FIRST"}},
     {"no drain", "finish during an update", finish_during_an_update, FORWARD, {"DRAIN"}},
@@ -729,86 +397,22 @@ static const scenario scenarios[] = {
 };
 enum { N_SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
-/* Capabilities of primary and fallback. */
-static const char *const variants[][2] = {
-    {"", ""},          {"-mutate", ""},
-    {"-keep_cas", ""}, {"-mutate,-keep_cas,-write_id", ""},
-    {"", "-mutate"},   {"-mutate", "-mutate,-keep_cas"},
-};
-enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
-
-static bool play(const scenario *s, size_t variant)
-{
-    world w;
-    world_open(&w, variants[variant][0], variants[variant][1], s->phase);
-    bool held = s->holds(&w);
-    world_close(&w);
-    return held;
-}
-
-typedef struct job {
-    const scenario *s;
-    const char *rule; /* NULL: all on */
-    char name[160];
-} job;
-
-static void run_job(void **state)
-{
-    const job *j = *state;
-    size_t broken = 0;
-    if (j->rule && !seg_rule_switch(j->rule, false)) fail_msg("there is no rule %s", j->rule);
-    for (size_t i = 0; i < N_VARIANTS; i++) {
-        if (play(j->s, i)) continue;
-        broken++;
-        if (!j->rule) fail_msg("broken: primary (%s), fallback (%s)", variants[i][0], variants[i][1]);
-    }
-    if (j->rule && broken == 0) fail_msg("the scenario does not notice that %s is off", j->rule);
-    if (j->rule) print_message("without %s: broken on %zu of %d pairs\n", j->rule, broken, N_VARIANTS);
-}
-
-static int switch_on(void **state)
-{
-    const job *j = *state;
-    if (j->rule) (void)seg_rule_switch(j->rule, true); /* it is there: it was switched off */
-    return 0;
-}
-
-/* ---- every rule has its scenario ---- */
-
 static const char *const all_rules[] = {
 #define SEG_RULE_DEF(name, text) #name,
 #include "base/rules.def"
 #undef SEG_RULE_DEF
 };
 
-static void every_rule_is_missed_by_a_scenario(void **state)
+/* Those of the migration have their scenarios in test_protocol_sweep.c. */
+static void every_rule_is_missed(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof all_rules / sizeof all_rules[0]; i++) {
-        bool found = false;
-        for (size_t k = 0; k < N_SCENARIOS; k++)
-            for (size_t r = 0; r < RULES_MOST && scenarios[k].rules[r]; r++)
-                found = found || strcmp(scenarios[k].rules[r], all_rules[i]) == 0;
-        if (!found) fail_msg("no scenario guards the rule %s", all_rules[i]);
+        bool elsewhere = false;
+        for (size_t k = 0; k < N_MIGRATION_RULES; k++) elsewhere |= strcmp(migration_rules[k], all_rules[i]) == 0;
+        if (!elsewhere && !is_guarded(scenarios, N_SCENARIOS, all_rules[i]))
+            fail_msg("no scenario guards the rule %s", all_rules[i]);
     }
 }
 
-int main(void)
-{
-    static job jobs[N_SCENARIOS * (RULES_MOST + 1)];
-    static struct CMUnitTest tests[N_SCENARIOS * (RULES_MOST + 1) + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < N_SCENARIOS; i++)
-        for (size_t r = 0; r <= RULES_MOST; r++) {
-            const scenario *s = &scenarios[i];
-            if (r > 0 && !s->rules[r - 1]) break;
-            job *j = &jobs[n];
-            j->s = s;
-            j->rule = r ? s->rules[r - 1] : NULL;
-            (void)snprintf(j->name, sizeof j->name, "%s: %s %s%s", s->name, s->what,
-                           j->rule ? "breaks without " : "holds", j->rule ? j->rule : ""); /* cut is fine: a label */
-            tests[n++] = (struct CMUnitTest){j->name, run_job, NULL, switch_on, j};
-        }
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_rule_is_missed_by_a_scenario);
-    return _cmocka_run_group_tests("protocol", tests, n, NULL, NULL);
-}
+int main(void) { return run_scenarios("protocol", scenarios, N_SCENARIOS, every_rule_is_missed); }
