@@ -14,10 +14,10 @@ typedef struct bench_pair {
     const char *name; /* what is compared */
     const char *ours;
     const char *base;
-    const char *aim;  /* "at most 1.15", for the table; NULL none */
-    bool rate;        /* report base time / our time (how many times as many) instead of our time / base time */
-    double n_ops;     /* operations in one call of each function */
-    int n_rounds;     /* pairs of runs */
+    const char *aim; /* "at most 1.15", for the table; NULL none */
+    bool rate;       /* report base time / our time (how many times as many) instead of our time / base time */
+    double n_ops;    /* operations in one call of each function */
+    int n_rounds;    /* pairs of runs */
 } bench_pair;
 
 /* Run both in turns, print a row of the table: median ratio, lowest and highest, time per operation of both. */

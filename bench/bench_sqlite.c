@@ -156,11 +156,19 @@ void bench_sqlite(void)
     b.raw = raw_open("docs.raw");
     bench_fill(b.store, b.n_docs);
     raw_fill(b.raw, 1, b.n_docs);
-    bench_pair get = {.name = "get", .ours = "sqlite", .base = "raw prepared SELECT", .aim = "at most 1.15",
-                      .n_ops = (double)b.n_gets, .n_rounds = 15};
+    bench_pair get = {.name = "get",
+                      .ours = "sqlite",
+                      .base = "raw prepared SELECT",
+                      .aim = "at most 1.15",
+                      .n_ops = (double)b.n_gets,
+                      .n_rounds = 15};
     bench_compare(&get, get_ours, get_raw, &b);
-    bench_pair one = {.name = "durable updates, 1 thread", .ours = "sqlite", .base = "raw SELECT + UPDATE, autocommit",
-                      .aim = "at most 1.2", .n_ops = (double)b.n_updates, .n_rounds = 7};
+    bench_pair one = {.name = "durable updates, 1 thread",
+                      .ours = "sqlite",
+                      .base = "raw SELECT + UPDATE, autocommit",
+                      .aim = "at most 1.2",
+                      .n_ops = (double)b.n_updates,
+                      .n_rounds = 7};
     bench_compare(&one, update_ours_1, update_raw, &b);
     bench_pair many = one;
     many.name = "durable updates, 16 threads: how many times as many";

@@ -48,13 +48,19 @@ void bench_fill(segue_store *store, size_t n)
     segue_error err = {0};
     for (size_t i = 0; i < n; i++) {
         char key[16], body[256];
-        int size = snprintf(body, sizeof body,
-                            "{\"name\":\"user%zu\",\"email\":\"user%zu@example.com\",\"channels\":[\"a\",\"b\",\"c%zu\"],"
-                            "\"sequence\":%zu,\"hash\":\"$2a$10$abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLM\"}",
-                            i, i, i % 97, i * 3);
+        int size = snprintf(
+            body, sizeof body,
+            "{\"name\":\"user%zu\",\"email\":\"user%zu@example.com\",\"channels\":[\"a\",\"b\",\"c%zu\"],"
+            "\"sequence\":%zu,\"hash\":\"$2a$10$abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLM\"}",
+            i, i, i % 97, i * 3);
         segue_xattr xattr = {segue_str("_sync"), segue_str("{\"rev\":\"1-abc\"}")};
-        segue_record rec = {.key = bench_key(i, key), .body = segue_bytes(body, (size_t)size), .xattrs = &xattr,
-                            .n_xattrs = 1, .cas = ((uint64_t)i + 1) << 16, .revision = 1, .is_json = true};
+        segue_record rec = {.key = bench_key(i, key),
+                            .body = segue_bytes(body, (size_t)size),
+                            .xattrs = &xattr,
+                            .n_xattrs = 1,
+                            .cas = ((uint64_t)i + 1) << 16,
+                            .revision = 1,
+                            .is_json = true};
         uint64_t cas;
         BENCH_MUST(segue_put_record(store, &rec, 0, NULL, &cas, &err));
     }

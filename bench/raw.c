@@ -41,10 +41,11 @@ void raw_fill(sqlite3 *db, int collection, size_t n)
     raw_exec(db, "BEGIN IMMEDIATE");
     for (size_t i = 0; i < n; i++) {
         char key[16], body[256];
-        int size = snprintf(body, sizeof body,
-                            "{\"name\":\"user%zu\",\"email\":\"user%zu@example.com\",\"channels\":[\"a\",\"b\",\"c%zu\"],"
-                            "\"sequence\":%zu,\"hash\":\"$2a$10$abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLM\"}",
-                            i, i, i % 97, i * 3);
+        int size = snprintf(
+            body, sizeof body,
+            "{\"name\":\"user%zu\",\"email\":\"user%zu@example.com\",\"channels\":[\"a\",\"b\",\"c%zu\"],"
+            "\"sequence\":%zu,\"hash\":\"$2a$10$abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLM\"}",
+            i, i, i % 97, i * 3);
         segue_slice k = bench_key(i, key);
         raw_must(db, sqlite3_bind_int(insert, 1, collection), "bind");
         raw_must(db, sqlite3_bind_blob(insert, 2, k.data, (int)k.size, SQLITE_STATIC), "bind");
