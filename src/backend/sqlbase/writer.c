@@ -7,9 +7,13 @@
 #include "base/base.h"
 #include "base/env.h"
 
+#include <semaphore.h>
 #include <time.h>
 
-typedef enum job_state { WAITING, TAKEN, DONE } job_state;
+/* WAITING may become CALLED (to lead) and TAKEN, by the leader, or DONE when it is withdrawn, all under the engine's lock; a
+ * leader says DONE without it. Each CALLED and DONE of another's job comes with a post of `wake`; its owner leaves only after
+ * it has taken the post, so the job is there until then. */
+typedef enum job_state { WAITING, CALLED, TAKEN, DONE } job_state;
 
 typedef struct seg_sql_job {
     struct seg_sql_job *next;
@@ -17,9 +21,8 @@ typedef struct seg_sql_job {
     void *arg;
     segue_call *call;
     segue_status status;
-    job_state state;
-    bool leads;             /* its thread has been called to lead */
-    pthread_cond_t changed; /* state or leads */
+    _Atomic job_state state;
+    sem_t wake;
 } job;
 
 /* ---- CAS ---- */
@@ -224,7 +227,7 @@ static void withdraw(seg_sql_engine *e, job *j)
 static job *take_all(seg_sql_engine *e)
 {
     job *jobs = e->first;
-    for (job *j = jobs; j; j = j->next) j->state = TAKEN;
+    for (job *j = jobs; j; j = j->next) atomic_store(&j->state, TAKEN);
     e->first = NULL;
     e->last = &e->first;
     e->n_waiting = 0;
@@ -242,7 +245,7 @@ static struct timespec real_time_in(int64_t ns)
  * another turn at the disk does; one writer alone never waits. */
 static void gather(seg_sql_engine *e)
 {
-    int64_t most = e->commit_ns / 8 < 2000000 ? e->commit_ns / 8 : 2000000;
+    int64_t most = e->commit_ns / 2 < 2000000 ? e->commit_ns / 2 : 2000000;
     if (e->n_waiting >= e->n_expected) return;
     struct timespec until = real_time_in(most);
     while (e->n_waiting < e->n_expected)
@@ -268,21 +271,19 @@ static job *lead_others(seg_sql_engine *e)
     return jobs;
 }
 
-static void hand_on(seg_sql_engine *e)
+/* Who leads next, to be woken; NULL: nobody waits. */
+static job *hand_on(seg_sql_engine *e)
 {
     e->leading = e->first != NULL;
-    if (!e->first) return;
-    e->first->leads = true;
-    pthread_cond_signal(&e->first->changed);
+    if (e->first) atomic_store(&e->first->state, CALLED);
+    return e->first;
 }
 
 static void lead(seg_sql_engine *e, job *own)
 {
-    own->leads = false;
-    pthread_mutex_unlock(&e->lock);
+    job *jobs = own;
     segue_status st = begin(e, own->call);
     pthread_mutex_lock(&e->lock);
-    job *jobs = own;
     if (st == SEGUE_OK) {
         jobs = lead_others(e);
     } else {
@@ -290,57 +291,62 @@ static void lead(seg_sql_engine *e, job *own)
         own->status = st;
         own->next = NULL;
     }
-    hand_on(e); /* first: the disk need not wait for us */
+    job *leader = hand_on(e);
+    pthread_mutex_unlock(&e->lock);
+    if (leader) (void)sem_post(&leader->wake); /* first: the disk need not wait for us. It fails only past INT_MAX */
     for (job *j = jobs, *next; j; j = next) {
-        next = j->next; /* its owner may be gone as soon as the lock is */
-        j->state = DONE;
-        if (j != own) pthread_cond_signal(&j->changed);
+        next = j->next; /* its owner may be gone after the post */
+        atomic_store(&j->state, DONE);
+        if (j != own) (void)sem_post(&j->wake); /* as above */
     }
 }
 
-/* Until it is done, called to lead, or too late: then it is withdrawn. */
-static void wait_for_turn(seg_sql_engine *e, job *j)
+/* Too late, and nobody has taken it: it is out of the queue, and done. */
+static bool withdraw_late(seg_sql_engine *e, job *j)
+{
+    if (!is_late(j->call)) return false;
+    pthread_mutex_lock(&e->lock);
+    bool waits = atomic_load(&j->state) == WAITING;
+    if (waits) withdraw(e, j);
+    pthread_mutex_unlock(&e->lock);
+    if (!waits) return false;
+    j->status = segue_fail(j->call, SEGUE_TIMEOUT, "%s: %s: the deadline passed while others were writing",
+                           e->kind->name, e->path);
+    return true;
+}
+
+/* True: it is done. False: it has been called to lead. */
+static bool wait_for_turn(seg_sql_engine *e, job *j)
 {
     static const int64_t LOOK_NS = 20000000; /* the deadline's clock need not be the one that threads sleep by */
-    while (j->state != DONE && !j->leads) {
-        if (j->state == TAKEN || !j->call->deadline_ns) {
-            pthread_cond_wait(&j->changed, &e->lock);
+    bool woken = false;
+    while (!woken) {
+        if (!j->call->deadline_ns || atomic_load(&j->state) != WAITING) {
+            woken = sem_wait(&j->wake) == 0; /* else a signal was handled */
             continue;
         }
         int64_t left = j->call->deadline_ns - seg_mono_ns(j->call->env);
-        if (left <= 0) {
-            withdraw(e, j);
-            j->state = DONE;
-            j->status = segue_fail(j->call, SEGUE_TIMEOUT, "%s: %s: the deadline passed while others were writing",
-                                   e->kind->name, e->path);
-            return;
-        }
         struct timespec until = real_time_in(left < LOOK_NS ? left : LOOK_NS);
-        (void)pthread_cond_timedwait(&j->changed, &e->lock, &until); /* the loop looks what has changed */
+        woken = sem_clockwait(&j->wake, CLOCK_MONOTONIC, &until) == 0;
+        if (!woken && withdraw_late(e, j)) return true;
     }
+    return atomic_load(&j->state) == DONE;
 }
 
 segue_status seg_sql_write(seg_sql_engine *engine, seg_sql_job_fn fn, void *arg, segue_call *call)
 {
     job j = {.fn = fn, .arg = arg, .call = call};
     if (seg_sql_is_forked(engine)) return seg_sql_forked(call, engine);
-    pthread_condattr_t monotonic;
-    int failed = pthread_condattr_init(&monotonic) || pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) ||
-                 pthread_cond_init(&j.changed, &monotonic) || pthread_condattr_destroy(&monotonic);
-    seg_assert(!failed); /* they take no resources here */
+    int failed = sem_init(&j.wake, 0, 0);
+    seg_assert(!failed); /* it takes no resources */
     pthread_mutex_lock(&engine->lock);
     append(engine, &j);
-    if (!engine->leading) {
-        engine->leading = true;
-        j.leads = true;
-    } else if (engine->n_waiting >= engine->n_expected) {
-        pthread_cond_signal(&engine->more);
-    }
-    while (j.state != DONE) {
-        wait_for_turn(engine, &j);
-        if (j.state != DONE && j.leads) lead(engine, &j);
-    }
+    bool leads = !engine->leading;
+    engine->leading = true;
+    if (leads) atomic_store(&j.state, CALLED);
+    else if (engine->n_waiting >= engine->n_expected) pthread_cond_signal(&engine->more);
     pthread_mutex_unlock(&engine->lock);
-    (void)pthread_cond_destroy(&j.changed); /* nobody else knows it any more */
+    if (leads || !wait_for_turn(engine, &j)) lead(engine, &j);
+    (void)sem_destroy(&j.wake); /* nobody else knows it any more */
     return j.status;
 }
