@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -219,6 +220,54 @@ static void threads_share_a_file(void **state)
     segue_doc_free(&doc);
     segue_close(stores[0]);
     segue_close(stores[1]);
+}
+
+typedef struct reader {
+    pthread_t thread;
+    segue_store *store;
+    atomic_bool *stop;
+    size_t wrong;
+} reader;
+
+static void *read_on(void *arg)
+{
+    reader *r = arg;
+    segue_error err;
+    segue_doc doc = {0};
+    while (!atomic_load(r->stop)) r->wrong += segue_get(r->store, str("small"), NULL, &doc, &err) != SEGUE_OK;
+    segue_doc_free(&doc);
+    return NULL;
+}
+
+static void the_log_begins_anew_even_under_steady_reading(void **state)
+{
+    static char body[1024 * 1024];
+    enum { N_READERS = 2, N_WRITES = 80, MOST = 40 * 1024 * 1024 };
+    reader readers[N_READERS] = {0};
+    atomic_bool stop = false;
+    off_t most = 0;
+    (void)state;
+    memset(body, 'x', sizeof body);
+    segue_store *s = test_open_file("app.db?sync=off", NULL, 0);
+    assert_ok(set(s, "small", "1", NULL));
+    for (int i = 0; i < N_READERS; i++) {
+        readers[i] = (reader){.store = s, .stop = &stop};
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_on, &readers[i]), 0);
+    }
+    for (int i = 0; i < N_WRITES; i++) {
+        struct stat log;
+        segue_slice key = str((const char *[]){"a", "b", "c"}[i % 3]);
+        assert_ok(segue_set(s, key, segue_bytes(body, sizeof body), segue_expiry_none(), NULL, NULL, &test_err));
+        assert_int_equal(stat(test_path("app.db-wal"), &log), 0);
+        if (log.st_size > most) most = log.st_size;
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < N_READERS; i++) {
+        assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+        assert_int_equal(readers[i].wrong, 0);
+    }
+    if (most > MOST) fail_msg("the log grew to %lld bytes", (long long)most);
+    segue_close(s);
 }
 
 /* ---- group commit ---- */
@@ -539,6 +588,7 @@ int main(void)
         TEST(cas_grows_over_processes_with_different_clocks),
         TEST(processes_lose_no_increments),
         TEST(threads_share_a_file),
+        TEST(the_log_begins_anew_even_under_steady_reading),
         TEST(writers_share_a_commit_and_each_has_its_own_outcome),
         TEST(a_write_that_fails_half_way_does_not_spoil_its_neighbours),
         TEST(a_write_that_fails_in_the_commit_does_not_spoil_its_neighbours),

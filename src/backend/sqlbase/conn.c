@@ -11,6 +11,10 @@
 /* How long to wait for other processes that write, where no deadline says less. */
 static const int64_t BUSY_NS = 10000000000, BUSY_FIRST_NS = 100000, BUSY_MOST_NS = 5000000;
 
+/* Pages of 4 KiB: 4 MiB between checkpoints, as SQLite does by itself; from 16 MiB on readers are waited for, so long. */
+enum { LOG_FRAMES = 1000, LOG_FRAMES_MOST = 4000 };
+static const int64_t RESTART_NS = 100000000;
+
 static const char *const common[] = {
     [SEG_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SEG_SQL_COMMIT] = "COMMIT",
@@ -114,11 +118,28 @@ static int wait_for_others(void *arg, int n_before)
     const segue_env *env = conn->call ? conn->call->env : segue_env_default();
     if (n_before == 0) {
         seg_backoff_init(&conn->backoff, BUSY_FIRST_NS, BUSY_MOST_NS);
-        conn->wait_until_ns = seg_mono_ns(env) + BUSY_NS;
+        conn->wait_until_ns = seg_mono_ns(env) + conn->patience_ns;
         if (conn->call && conn->call->deadline_ns && conn->call->deadline_ns < conn->wait_until_ns)
             conn->wait_until_ns = conn->call->deadline_ns;
     }
     return seg_backoff_wait(&conn->backoff, env, conn->wait_until_ns);
+}
+
+/* The log's pages are moved into the file every now and then, while readers go on. But the log begins anew only in a moment
+ * when none reads in it, which under steady reading never comes by itself; so where it has become long, readers are waited
+ * for. A failure does no harm: it is tried again later. */
+static int after_commit(void *arg, sqlite3 *db, const char *name, int n_frames)
+{
+    seg_sql_conn *conn = arg;
+    if (n_frames < conn->log_frames) conn->checkpoint_at = LOG_FRAMES;
+    conn->log_frames = n_frames;
+    if (n_frames < conn->checkpoint_at) return SQLITE_OK;
+    conn->checkpoint_at = n_frames + LOG_FRAMES;
+    conn->patience_ns = RESTART_NS;
+    int how = n_frames < LOG_FRAMES_MOST ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
+    (void)sqlite3_wal_checkpoint_v2(db, name, how, NULL, NULL); /* as said */
+    conn->patience_ns = BUSY_NS;
+    return SQLITE_OK;
 }
 
 void seg_sql_conn_close(seg_sql_conn *conn)
@@ -169,6 +190,7 @@ static segue_status use_log(seg_sql_conn *conn, segue_call *call)
     int64_t is_log = 0;
     segue_status st = seg_sql_exec(conn, "PRAGMA journal_mode=WAL", call);
     if (st == SEGUE_OK) st = seg_sql_ask(conn, "SELECT journal_mode='wal' FROM pragma_journal_mode", &is_log, call);
+    (void)sqlite3_wal_hook(conn->db, after_commit, conn); /* there was no other */
     if (st == SEGUE_OK && !is_log)
         st = segue_fail(call, SEGUE_UNSUPPORTED, "%s: %s: its file system cannot share a write-ahead log",
                         conn->kind->name, conn->path);
@@ -218,6 +240,8 @@ segue_status seg_sql_conn_open(const seg_sql_kind *kind, const char *path, seg_s
     conn->kind = kind;
     conn->path = path;
     conn->call = call;
+    conn->patience_ns = BUSY_NS;
+    conn->checkpoint_at = LOG_FRAMES;
     segue_status st = open_and_check(conn, mode, call);
     conn->call = NULL;
     if (st != SEGUE_OK) {

@@ -44,9 +44,12 @@ struct seg_sql_conn {
     sqlite3 *db;
     sqlite3_stmt *stmts[SEG_SQL_STMTS_MAX];
     const segue_call *call; /* whose deadline bounds the waiting for other processes; NULL nobody's */
+    int64_t patience_ns;    /* how long to wait for them where no deadline says less */
     int64_t wait_until_ns;
     seg_backoff backoff;
     seg_sql_sync sync; /* of a writer, as it is set now */
+    int log_frames;    /* in the write-ahead log after a writer's last commit */
+    int checkpoint_at; /* so many frames are the next occasion to move them into the file */
     bool changed;      /* a writer's running job has changed something */
     bool changed_any;  /* a writer's running transaction has */
     segue_buf scratch; /* xattrs to be written */
