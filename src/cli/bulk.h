@@ -15,8 +15,8 @@ typedef struct seg_bulk {
     uint64_t numbers[SEG_BULK_DOCS]; /* the caller's: what to call a record */
     size_t n;
     size_t bytes;
-    uint64_t written;     /* acknowledged, of all batches */
-    uint64_t failed;      /* the number of the first record of the batch that failed */
+    uint64_t written; /* acknowledged, of all batches */
+    uint64_t failed;  /* the number of the first record of the batch that failed */
 } seg_bulk;
 
 /* The place for the next record, to be filled by the caller and made part of the batch with seg_bulk_added. */

@@ -19,8 +19,8 @@ enum {
 /* ---- verbs and options: one table for the parser, the help, the completions (verbs.c) ---- */
 
 typedef struct seg_cli_option {
-    const char *name;  /* without "--" */
-    char letter;       /* 0: none */
+    const char *name; /* without "--" */
+    char letter;      /* 0: none */
     bool repeats;
     const char *value; /* what stands for the value in the help; NULL: a switch */
     const char *text;
@@ -33,8 +33,8 @@ typedef struct seg_cli_verb {
     const char *arguments; /* what follows the options in the usage line */
     unsigned min_arguments, max_arguments;
     const char *summary;
-    const char *about;     /* a few sentences */
-    const char *example;   /* shell lines that work on a copy of the sample bucket in ./bucket */
+    const char *about;                    /* a few sentences */
+    const char *example;                  /* shell lines that work on a copy of the sample bucket in ./bucket */
     const seg_cli_option *const *options; /* groups, NULL at the end; a group ends with name NULL */
     int (*run)(seg_cli *cli);
 } seg_cli_verb;

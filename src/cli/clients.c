@@ -12,11 +12,11 @@ static const int64_t timeout_ns = 30 * (int64_t)1000000000;
 typedef struct client {
     seg_clients *all;
     unsigned number;
-    uint64_t random;       /* state of its choices */
-    uint64_t writes;       /* makes each body unlike any other */
+    uint64_t random; /* state of its choices */
+    uint64_t writes; /* makes each body unlike any other */
     seg_entry **owned;
     size_t n_owned;
-    uint64_t *seen;        /* for each entry that is not owned: the greatest number seen */
+    uint64_t *seen; /* for each entry that is not owned: the greatest number seen */
     char body[256];
     seg_client_counts counts;
     pthread_t thread;
@@ -37,8 +37,8 @@ struct seg_clients {
 
 const char *seg_op_name(seg_op op)
 {
-    static const char *const names[SEG_N_OPS] = {"get", "update", "set", "add", "delete", "touch", "incr",
-                                                 "cas", "xattr",  "count", "shared"};
+    static const char *const names[SEG_N_OPS] = {"get",  "update", "set",   "add",   "delete", "touch",
+                                                 "incr", "cas",    "xattr", "count", "shared"};
     return (unsigned)op < SEG_N_OPS ? names[op] : "?";
 }
 
@@ -199,10 +199,7 @@ static segue_mutation make(client *c, seg_op op, const seg_entry *entry, segue_x
 }
 
 /* A token that was read before the move is good after it only where the primary keeps CAS. */
-static bool may_use_cas(const client *c, const seg_entry *entry)
-{
-    return c->all->ledger->keeps_cas || entry->touched;
-}
+static bool may_use_cas(const client *c, const seg_entry *entry) { return c->all->ledger->keeps_cas || entry->touched; }
 
 static void act_owned(client *c, seg_op op)
 {
@@ -257,8 +254,8 @@ static void count_shared(client *c, seg_op op, seg_entry *entry, uint64_t added,
 static void check_growth(client *c, seg_entry *entry, uint64_t *seen, uint64_t number)
 {
     if (number < *seen)
-        seg_ledger_differs(c->all->ledger, entry->now.rec.key, "went back from %llu to %llu",
-                           (unsigned long long)*seen, (unsigned long long)number);
+        seg_ledger_differs(c->all->ledger, entry->now.rec.key, "went back from %llu to %llu", (unsigned long long)*seen,
+                           (unsigned long long)number);
     *seen = number;
 }
 

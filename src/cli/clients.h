@@ -10,16 +10,16 @@ enum { SEG_CLIENTS_MAX = 256 };
 
 typedef enum seg_op {
     SEG_OP_GET,
-    SEG_OP_UPDATE,  /* read-modify-write */
+    SEG_OP_UPDATE, /* read-modify-write */
     SEG_OP_SET,
     SEG_OP_ADD,
     SEG_OP_DELETE,
     SEG_OP_TOUCH,
-    SEG_OP_INCR,    /* of a key of its own, which may hold no number */
-    SEG_OP_CAS,     /* a write under a CAS, a right or a wrong one */
+    SEG_OP_INCR, /* of a key of its own, which may hold no number */
+    SEG_OP_CAS,  /* a write under a CAS, a right or a wrong one */
     SEG_OP_XATTR,
-    SEG_OP_COUNT,   /* of a counter that all add to */
-    SEG_OP_SHARED,  /* read-modify-write of a document that all write */
+    SEG_OP_COUNT,  /* of a counter that all add to */
+    SEG_OP_SHARED, /* read-modify-write of a document that all write */
     SEG_N_OPS
 } seg_op;
 const char *seg_op_name(seg_op op);

@@ -29,21 +29,23 @@ void seg_cli_help(FILE *out, const seg_cli_verb *verb)
 void seg_cli_overview(FILE *out)
 {
     const char *bold = style(out, SEG_BOLD), *plain = style(out, SEG_PLAIN);
-    fprintf(out,
-            "%ssegue%s moves a live metadata store while every client keeps reading and writing it, and loses nothing.\n\n"
-            "%sUsage%s\n  segue VERB [OPTIONS] ...\n\n%sVerbs%s\n",
-            bold, plain, bold, plain, bold, plain);
+    fprintf(
+        out,
+        "%ssegue%s moves a live metadata store while every client keeps reading and writing it, and loses nothing.\n\n"
+        "%sUsage%s\n  segue VERB [OPTIONS] ...\n\n%sVerbs%s\n",
+        bold, plain, bold, plain, bold, plain);
     for (const seg_cli_verb *v = seg_cli_verbs; v->name; v++) fprintf(out, "  %-14s %s\n", v->name, v->summary);
-    fprintf(out,
-            "\n%sStores%s\n"
-            "  sqlite:FILE[?collection=SCOPE.COLLECTION]        a SQLite file of Segue's\n"
-            "  rosmar:DIRECTORY[?collection=SCOPE.COLLECTION]   a bucket of Sync Gateway's embedded store\n"
-            "  dual:?primary=URL&fallback=URL                   two stores that look like one\n"
-            "  The collection is _default._default if none is given. Quote URLs: '?' and '&' mean something to shells.\n\n"
-            "%sExit codes%s\n"
-            "  0 done   1 failed   2 wrong usage   3 not finished, run it again   4 differences   5 somebody else runs it\n\n"
-            "segue VERB --help shows options and an example. segue --version, segue --completion bash|zsh|fish.\n",
-            bold, plain, bold, plain);
+    fprintf(
+        out,
+        "\n%sStores%s\n"
+        "  sqlite:FILE[?collection=SCOPE.COLLECTION]        a SQLite file of Segue's\n"
+        "  rosmar:DIRECTORY[?collection=SCOPE.COLLECTION]   a bucket of Sync Gateway's embedded store\n"
+        "  dual:?primary=URL&fallback=URL                   two stores that look like one\n"
+        "  The collection is _default._default if none is given. Quote URLs: '?' and '&' mean something to shells.\n\n"
+        "%sExit codes%s\n"
+        "  0 done   1 failed   2 wrong usage   3 not finished, run it again   4 differences   5 somebody else runs it\n\n"
+        "segue VERB --help shows options and an example. segue --version, segue --completion bash|zsh|fish.\n",
+        bold, plain, bold, plain);
 }
 
 /* ---- completions ---- */
@@ -72,10 +74,11 @@ static void bash_option(FILE *out, const seg_cli_verb *verb, const seg_cli_optio
 
 static void bash(FILE *out)
 {
-    fputs("# bash completion for segue. Made by `segue --completion bash`.\n"
-          "_segue()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words\n"
-          "    [[ $verb == policy ]] && verb=\"policy ${COMP_WORDS[2]}\"\n    if ((COMP_CWORD == 1)); then\n        words=\"",
-          out);
+    fputs(
+        "# bash completion for segue. Made by `segue --completion bash`.\n"
+        "_segue()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words\n"
+        "    [[ $verb == policy ]] && verb=\"policy ${COMP_WORDS[2]}\"\n    if ((COMP_CWORD == 1)); then\n        words=\"",
+        out);
     for (const seg_cli_verb *v = seg_cli_verbs; v->name; v++)
         fprintf(out, "%.*s ", (int)strcspn(v->name, " "), v->name);
     fputs("--help --version\"\n    else\n        case $verb in\n", out);
@@ -84,10 +87,11 @@ static void bash(FILE *out)
         each_option(out, v, bash_option);
         fputs("\" ;;\n", out);
     }
-    fputs("        \"policy \"*) words=\"check\" ;;\n"
-          "        esac\n    fi\n    [[ $cur == --*=* ]] && return\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-          "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n}\ncomplete -o default -F _segue segue\n",
-          out);
+    fputs(
+        "        \"policy \"*) words=\"check\" ;;\n"
+        "        esac\n    fi\n    [[ $cur == --*=* ]] && return\n    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+        "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n}\ncomplete -o default -F _segue segue\n",
+        out);
 }
 
 /* In single quotes, with what zsh gives a meaning to escaped. */
@@ -106,13 +110,17 @@ static void zsh_option(FILE *out, const seg_cli_verb *verb, const seg_cli_option
     fprintf(out, "            '%s--%s%s[", o->repeats ? "*" : "", o->name, o->value ? "=" : "");
     zsh_text(out, o->text);
     fprintf(out, "]%s%s%s' \\\n", o->value ? ":" : "", o->value ? o->value : "",
-            o->value ? strcmp(o->value, "FILE") == 0 ? ":_files" : strcmp(o->value, "DIR") == 0 ? ":_directories" : ":" : "");
+            o->value ? strcmp(o->value, "FILE") == 0  ? ":_files"
+                       : strcmp(o->value, "DIR") == 0 ? ":_directories"
+                                                      : ":"
+                     : "");
 }
 
 static void zsh(FILE *out)
 {
     fputs("#compdef segue\n# zsh completion for segue. Made by `segue --completion zsh`.\n"
-          "local -a verbs=(\n", out);
+          "local -a verbs=(\n",
+          out);
     for (const seg_cli_verb *v = seg_cli_verbs; v->name; v++) {
         fprintf(out, "    '%.*s:", (int)strcspn(v->name, " "), v->name);
         zsh_text(out, v->summary);
@@ -121,7 +129,8 @@ static void zsh(FILE *out)
     fputs(")\nif ((CURRENT == 2)); then\n    _describe verb verbs\n    return\nfi\n"
           "local verb=$words[2]\nif [[ $verb == policy ]]; then\n"
           "    ((CURRENT == 3)) && { _values subverb check; return }\n    verb=\"policy $words[3]\"\n"
-          "    shift words; ((CURRENT--))\nfi\nshift words; ((CURRENT--))\ncase $verb in\n", out);
+          "    shift words; ((CURRENT--))\nfi\nshift words; ((CURRENT--))\ncase $verb in\n",
+          out);
     for (const seg_cli_verb *v = seg_cli_verbs; v->name; v++) {
         fprintf(out, "    '%s')\n        _arguments \\\n", v->name);
         each_option(out, v, zsh_option);
@@ -153,8 +162,8 @@ static void fish(FILE *out)
         fish_text(out, v->summary);
         fputs("'\n", out);
         if (two_words(v))
-            fprintf(out, "complete -c segue -n '__fish_seen_subcommand_from %.*s' -a %s\n",
-                    (int)strcspn(v->name, " "), v->name, last_word(v->name));
+            fprintf(out, "complete -c segue -n '__fish_seen_subcommand_from %.*s' -a %s\n", (int)strcspn(v->name, " "),
+                    v->name, last_word(v->name));
         each_option(out, v, fish_option);
     }
 }

@@ -57,7 +57,7 @@ void seg_write_json_string(FILE *out, segue_slice text)
         begin = i + 1;
     }
     if (text.size > begin) (void)fwrite(text.data + begin, 1, text.size - begin, out); /* stdio keeps the error */
-    (void)fputc('"', out);                                                              /* the same */
+    (void)fputc('"', out);                                                             /* the same */
 }
 
 void seg_write_record(FILE *out, const segue_record *rec)
@@ -295,7 +295,8 @@ segue_status seg_parse_record(segue_slice line, segue_doc *doc, segue_error *ret
         return seg_error_set(reterr, SEGUE_INVALID_JSON, "it is no valid JSON (%s at byte %d)", why.text, why.position);
     parsed *p = seg_alloc_zero(sizeof *p);
     segue_status st = p ? SEGUE_OK : seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for a record");
-    if (st == SEGUE_OK && !json_is_object(object)) st = seg_error_set(reterr, SEGUE_INVALID_JSON, "it is no JSON object");
+    if (st == SEGUE_OK && !json_is_object(object))
+        st = seg_error_set(reterr, SEGUE_INVALID_JSON, "it is no JSON object");
     if (st == SEGUE_OK) st = read_object(object, p, reterr);
     if (st == SEGUE_OK && (st = segue_doc_assign(doc, &p->rec)) != SEGUE_OK)
         st = seg_error_set(reterr, st, "out of memory for a record");

@@ -133,8 +133,7 @@ bool seg_ledger_saw(seg_ledger *ledger, const seg_entry *entry, const segue_reco
     if (!must && !rec) return true;
     if (!must)
         seg_ledger_differs(ledger, entry->now.rec.key, "was read, although it is deleted: it came back from the dead");
-    else if (!rec)
-        seg_ledger_differs(ledger, entry->now.rec.key, "was not found, although it is there");
+    else if (!rec) seg_ledger_differs(ledger, entry->now.rec.key, "was not found, although it is there");
     else {
         const char *field = seg_record_difference(must, rec, ledger->keeps_cas || entry->touched);
         if (!field) return true;
@@ -165,13 +164,13 @@ segue_status seg_ledger_expects(const seg_entry *entry, const segue_mutation *m)
 }
 
 /* The record after a mutation, with the memory that it points into. */
-typedef struct after {
+typedef struct aftermath {
     segue_record rec;
     segue_xattr xattrs[SEGUE_XATTRS_MAX];
     char number[21];
-} after;
+} aftermath;
 
-static void after_xattrs(const seg_entry *entry, const segue_mutation *m, after *a)
+static void after_xattrs(const seg_entry *entry, const segue_mutation *m, aftermath *a)
 {
     const segue_record *now = &entry->now.rec;
     bool live = is_live(entry), deletes = m->body_op == SEGUE_BODY_DELETE;
@@ -191,7 +190,7 @@ static void after_xattrs(const seg_entry *entry, const segue_mutation *m, after 
     a->rec.n_xattrs = n;
 }
 
-static void after_body(const seg_entry *entry, const segue_mutation *m, after *a)
+static void after_body(const seg_entry *entry, const segue_mutation *m, aftermath *a)
 {
     uint64_t number = 0;
     a->rec.is_tombstone = m->body_op == SEGUE_BODY_DELETE;
@@ -214,7 +213,7 @@ static void after_body(const seg_entry *entry, const segue_mutation *m, after *a
     else if (!is_live(entry)) a->rec.expiry = 0;
 }
 
-static void work_out(const seg_entry *entry, const segue_mutation *m, after *a)
+static void work_out(const seg_entry *entry, const segue_mutation *m, aftermath *a)
 {
     a->rec = entry->now.rec;
     after_xattrs(entry, m, a);
@@ -222,7 +221,7 @@ static void work_out(const seg_entry *entry, const segue_mutation *m, after *a)
 }
 
 /* Whether the mutation changes nothing, so that nothing is written: a touch with the same expiry. */
-static bool changes_nothing(const seg_entry *entry, const segue_mutation *m, const after *a)
+static bool changes_nothing(const seg_entry *entry, const segue_mutation *m, const aftermath *a)
 {
     return m->body_op == SEGUE_BODY_KEEP && m->n_set_xattrs == 0 && a->rec.expiry == entry->now.rec.expiry;
 }
@@ -231,8 +230,7 @@ static void check_outcome(seg_ledger *ledger, const seg_entry *entry, const segu
 {
     const segue_record *now = &entry->now.rec;
     if (nothing) {
-        if (outcome->written)
-            seg_ledger_differs(ledger, now->key, "was written by a mutation that changes nothing");
+        if (outcome->written) seg_ledger_differs(ledger, now->key, "was written by a mutation that changes nothing");
         return;
     }
     if (!entry->exists || entry->is_vague) return;
@@ -256,7 +254,7 @@ segue_status seg_ledger_settle(seg_ledger *ledger, seg_entry *entry, const segue
         if (status != SEGUE_OK) return SEGUE_OK;
     }
     if (status != SEGUE_OK) return SEGUE_OK;
-    after a;
+    aftermath a;
     work_out(entry, m, &a);
     bool nothing = must == SEGUE_OK && changes_nothing(entry, m, &a);
     check_outcome(ledger, entry, outcome, nothing);
@@ -273,10 +271,9 @@ segue_status seg_ledger_settle(seg_ledger *ledger, seg_entry *entry, const segue
     return SEGUE_OK;
 }
 
-segue_status seg_ledger_resolve(seg_ledger *ledger, seg_entry *entry, const segue_mutation *m,
-                                const segue_record *rec)
+segue_status seg_ledger_resolve(seg_ledger *ledger, seg_entry *entry, const segue_mutation *m, const segue_record *rec)
 {
-    after a;
+    aftermath a;
     work_out(entry, m, &a);
     if (seg_record_difference(entry->exists ? &entry->now.rec : NULL, rec, true) == NULL) return SEGUE_OK;
     if (!rec || seg_record_difference(&a.rec, rec, false) != NULL) {
@@ -297,7 +294,8 @@ bool seg_ledger_number(const segue_record *rec, uint64_t *ret_number)
     if (read_number(rec->body, ret_number)) return true;
     json_t *object = json_loadb(rec->body.data, rec->body.size, 0, NULL);
     const json_t *n = json_object_get(object, "rehearsed");
-    if (!n && json_is_true(json_object_get(object, "sg_metadata_migration_pill"))) n = json_object_get(object, "last_seq");
+    if (!n && json_is_true(json_object_get(object, "sg_metadata_migration_pill")))
+        n = json_object_get(object, "last_seq");
     bool found = json_is_integer(n) && json_integer_value(n) >= 0;
     if (found) *ret_number = (uint64_t)json_integer_value(n);
     json_decref(object);
@@ -344,5 +342,6 @@ void seg_ledger_check(seg_ledger *ledger, seg_entry *entry, const segue_record *
     }
     if (!must && !rec) return;
     const char *field = seg_record_difference(must, rec, true);
-    if (field) seg_ledger_differs(ledger, entry->now.rec.key, "has another %s in the end than it was written with", field);
+    if (field)
+        seg_ledger_differs(ledger, entry->now.rec.key, "has another %s in the end than it was written with", field);
 }

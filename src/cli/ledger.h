@@ -18,11 +18,11 @@ typedef struct seg_entry {
     segue_doc now; /* rec.key; of an owned one the whole record */
     seg_entry_kind kind;
     unsigned owner;
-    bool exists;        /* owned: there is a record, live or tombstone */
-    bool touched;       /* owned: a client has written it. Others: see acknowledged */
-    bool is_vague;      /* owned: a failed write may have been applied, and nobody could find out */
-    bool is_checked;    /* by seg_ledger_check */
-    uint64_t initial;   /* others: what the sum begins with */
+    bool exists;      /* owned: there is a record, live or tombstone */
+    bool touched;     /* owned: a client has written it. Others: see acknowledged */
+    bool is_vague;    /* owned: a failed write may have been applied, and nobody could find out */
+    bool is_checked;  /* by seg_ledger_check */
+    uint64_t initial; /* others: what the sum begins with */
     atomic_uint_fast64_t acknowledged, unknown; /* others: the sums of what was added, and of what may have been */
 } seg_entry;
 
@@ -31,7 +31,7 @@ enum { SEG_LEDGER_TEXTS_MAX = 20, SEG_LEDGER_TEXT_SIZE = 320 };
 typedef struct seg_ledger {
     seg_entry **entries;
     size_t n, capacity;
-    bool keeps_cas; /* a move changes neither CAS nor revision */
+    bool keeps_cas;       /* a move changes neither CAS nor revision */
     pthread_mutex_t lock; /* of what follows */
     uint64_t differences;
     char texts[SEG_LEDGER_TEXTS_MAX][SEG_LEDGER_TEXT_SIZE]; /* the first ones */
@@ -70,8 +70,7 @@ segue_status seg_ledger_settle(seg_ledger *ledger, seg_entry *entry, const segue
 
 /* The outcome of a mutation is not known, but now the record (NULL: none) has been read: it must be as before or as after
  * it. */
-segue_status seg_ledger_resolve(seg_ledger *ledger, seg_entry *entry, const segue_mutation *m,
-                                const segue_record *rec);
+segue_status seg_ledger_resolve(seg_ledger *ledger, seg_entry *entry, const segue_mutation *m, const segue_record *rec);
 
 /* ---- the end ---- */
 

@@ -64,8 +64,7 @@ static int unknown(const seg_cli *cli, const char *typed)
         for (const seg_cli_option *o = *group; o->name && n < 64; o++) names[n++] = o->name;
     (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(typed, "="), typed); /* cut: no hint then */
     const char *nearest = typed[0] == '-' && typed[1] == '-' ? seg_cli_nearest(word + 2, names, n) : NULL;
-    if (nearest)
-        return seg_cli_usage(cli, "there is no option %s; did you mean --%s?", word, nearest);
+    if (nearest) return seg_cli_usage(cli, "there is no option %s; did you mean --%s?", word, nearest);
     return seg_cli_usage(cli, "there is no option %s", word);
 }
 
@@ -97,8 +96,7 @@ static int take_option(seg_cli *cli, int argc, char **argv, int *i)
 static int check_arguments(const seg_cli *cli)
 {
     const seg_cli_verb *verb = cli->verb;
-    if (cli->n_arguments < verb->min_arguments)
-        return seg_cli_usage(cli, "%s needs %s", verb->name, verb->arguments);
+    if (cli->n_arguments < verb->min_arguments) return seg_cli_usage(cli, "%s needs %s", verb->name, verb->arguments);
     if (cli->n_arguments > verb->max_arguments)
         return seg_cli_usage(cli, "%s does not know what to do with \"%s\"", verb->name,
                              cli->arguments[verb->max_arguments]);

@@ -223,7 +223,8 @@ const char *seg_cli_time(int64_t ns, char out[32])
     if (s < 0.001) (void)snprintf(out, 32, "%.0f us", s * 1e6);
     else if (s < 1) (void)snprintf(out, 32, "%.1f ms", s * 1e3);
     else if (s < 60) (void)snprintf(out, 32, "%.1f s", s);
-    else if (s < 3600) (void)snprintf(out, 32, "%.0f min %.0f s", (s - (double)((int64_t)s % 60)) / 60, (double)((int64_t)s % 60));
+    else if (s < 3600)
+        (void)snprintf(out, 32, "%.0f min %.0f s", (s - (double)((int64_t)s % 60)) / 60, (double)((int64_t)s % 60));
     else (void)snprintf(out, 32, "%lld h %lld min", (long long)(s / 3600), (long long)(s / 60) % 60);
     return out;
 }

@@ -77,7 +77,8 @@ static void print_plan(const seg_cli *cli, const segue_plan *plan, const segue_p
         printf("%s", plain);
     }
     print_tally("", "all records", "", &plan->all);
-    if (plan->already) printf("\n%s of them have a record in the new store already, which wins.\n", seg_cli_count(plan->already, a));
+    if (plan->already)
+        printf("\n%s of them have a record in the new store already, which wins.\n", seg_cli_count(plan->already, a));
     if (plan->reserved) printf("\n%s records are Segue's own and are not counted.\n", seg_cli_count(plan->reserved, b));
     print_unmatched(plan, policy);
 }

@@ -53,8 +53,7 @@ static int read_file(const seg_cli *cli, const char *path, segue_buf *text)
     for (size_t n; code == SEG_EXIT_DONE && (n = fread(chunk, 1, sizeof chunk, file)) > 0;)
         if (segue_buf_append(text, chunk, n) != SEGUE_OK)
             code = seg_cli_failf(cli, SEGUE_TOO_BIG, "policy %s is larger than %d bytes", path, POLICY_FILE_MAX);
-    if (ferror(file))
-        code = seg_cli_failf(cli, SEGUE_IO_ERROR, "policy %s cannot be read: %s", path, strerror(errno));
+    if (ferror(file)) code = seg_cli_failf(cli, SEGUE_IO_ERROR, "policy %s cannot be read: %s", path, strerror(errno));
     (void)fclose(file); /* it was read only */
     return code;
 }
@@ -65,7 +64,8 @@ int seg_cli_policy(const seg_cli *cli, const char *text, segue_store *from, segu
     SEG_AUTO(segue_buf) content = {.max = POLICY_FILE_MAX};
     if (is_built_in(text)) return built_in(cli, from, to, ret_policy);
     if (names_database(cli))
-        return seg_cli_usage(cli, "--metadata-id, --sibling-id, --group and --collection go with --policy sync-gateway");
+        return seg_cli_usage(cli,
+                             "--metadata-id, --sibling-id, --group and --collection go with --policy sync-gateway");
     int code = read_file(cli, text, &content);
     if (code != SEG_EXIT_DONE) return code;
     segue_status st = segue_policy_parse(segue_buf_slice(&content), ret_policy, &err);
@@ -137,7 +137,9 @@ static void check_text(const segue_policy *policy, const segue_plan *plan)
         const segue_tally *t = plan ? &plan->by_rule[i] : NULL;
         bool none = t && t->live + t->tombstones == 0;
         if (none) printf("%s", seg_cli_style(SEG_DIM));
-        if (t) printf("%10s %10s  ", none ? "none" : seg_cli_count(t->live, live), none ? "" : seg_cli_count(t->tombstones, tombstones));
+        if (t)
+            printf("%10s %10s  ", none ? "none" : seg_cli_count(t->live, live),
+                   none ? "" : seg_cli_count(t->tombstones, tombstones));
         printf("%-8s %-24.24s %-10.10s %-9s ", segue_action_name(rule.action), rule.name,
                rule.database ? rule.database : "", rule.kind);
         seg_cli_print_key(stdout, rule.pattern);
@@ -155,7 +157,8 @@ int seg_verb_policy_check(seg_cli *cli)
     const char *text = cli->n_arguments ? cli->arguments[0] : seg_cli_value(cli, "policy");
     if (!text) return seg_cli_usage(cli, "policy check needs a FILE, or sync-gateway");
     if (!keys_from && seg_cli_policy_needs_store(cli, text))
-        return seg_cli_usage(cli, "sync-gateway without --metadata-id reads the bucket's registry: add --keys-from URL");
+        return seg_cli_usage(cli,
+                             "sync-gateway without --metadata-id reads the bucket's registry: add --keys-from URL");
     int code = keys_from ? seg_cli_open(cli, keys_from, SEGUE_OPEN_READ_ONLY, &store) : SEG_EXIT_DONE;
     if (code == SEG_EXIT_DONE) code = seg_cli_policy(cli, text, store, NULL, &policy);
     if (code != SEG_EXIT_DONE) return code;

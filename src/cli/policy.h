@@ -7,8 +7,7 @@
 
 /* From a file or "sync-gateway". from and to may be NULL where `text` is no whole bucket's policy. Not SEG_EXIT_DONE: said
  * already. */
-int seg_cli_policy(const seg_cli *cli, const char *text, segue_store *from, segue_store *to,
-                   segue_policy **ret_policy);
+int seg_cli_policy(const seg_cli *cli, const char *text, segue_store *from, segue_store *to, segue_policy **ret_policy);
 
 static inline void seg_cli_policy_close(segue_policy **policy)
 {

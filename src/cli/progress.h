@@ -7,11 +7,11 @@
 typedef struct seg_progress {
     const seg_cli *cli;
     bool is_terminal;
-    bool shown;          /* there is a line on the terminal to be wiped */
+    bool shown; /* there is a line on the terminal to be wiped */
     int64_t began_ns, last_ns;
-    uint64_t last_done;  /* for the rate: at last_rate_ns */
+    uint64_t last_done; /* for the rate: at last_rate_ns */
     int64_t last_rate_ns;
-    double rate;         /* a second, smoothed */
+    double rate; /* a second, smoothed */
 } seg_progress;
 
 void seg_progress_begin(seg_progress *p, const seg_cli *cli);

@@ -82,8 +82,7 @@ static int read_expiry(const seg_cli *cli, segue_expiry *ret)
         *ret = segue_expiry_at((uint32_t)at);
     else if (seg_parse_duration(text, &ns) && ns >= 1000000000 && ns / 1000000000 <= UINT32_MAX)
         *ret = segue_expiry_in((uint32_t)(ns / 1000000000));
-    else
-        return seg_cli_usage(cli, "--expiry needs 30s, 5m, 2h, 1d, @SECONDS, none or keep, not \"%s\"", text);
+    else return seg_cli_usage(cli, "--expiry needs 30s, 5m, 2h, 1d, @SECONDS, none or keep, not \"%s\"", text);
     return SEG_EXIT_DONE;
 }
 

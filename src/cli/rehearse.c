@@ -37,8 +37,8 @@ static void remove_folder(const char *path)
     }
     for (const struct dirent *entry; (entry = readdir(listing)) != NULL;)
         if (entry->d_name[0] != '.') (void)unlinkat(folder, entry->d_name, 0); /* what stays, stays in /tmp */
-    (void)closedir(listing); /* only read */
-    (void)rmdir(path);       /* the same */
+    (void)closedir(listing);                                                   /* only read */
+    (void)rmdir(path);                                                         /* the same */
 }
 
 static void close_all(seg_rehearsal *r)
@@ -86,11 +86,8 @@ static void on_progress(void *ctx, const segue_progress *p)
 
 static segue_status run_migration(seg_rehearsal *r, segue_error *err)
 {
-    segue_migration_options options = {.policy = r->policy,
-                                       .dual = r->dual,
-                                       .count_first = true,
-                                       .progress = on_progress,
-                                       .progress_ctx = r};
+    segue_migration_options options = {
+        .policy = r->policy, .dual = r->dual, .count_first = true, .progress = on_progress, .progress_ctx = r};
     segue_status st = segue_migration_open(r->from, r->to, &options, &r->migration, err);
     if (st == SEGUE_OK) st = segue_migration_run(r->migration, err);
     segue_migration_close(r->migration);
@@ -176,8 +173,8 @@ static void report_latency(const char *what, const seg_latency latencies[SEG_PER
     for (int p = 0; p < SEG_PERIODS; p++) {
         const seg_latency *l = &latencies[p];
         if (l->n == 0) continue;
-        printf("  %-7s %-7s the sweep %10s  p50 %8s  p99 %8s  max %8s\n", what, period_names[p],
-               seg_cli_count(l->n, d), seg_cli_time(seg_latency_at(l, 0.5), a), seg_cli_time(seg_latency_at(l, 0.99), b),
+        printf("  %-7s %-7s the sweep %10s  p50 %8s  p99 %8s  max %8s\n", what, period_names[p], seg_cli_count(l->n, d),
+               seg_cli_time(seg_latency_at(l, 0.5), a), seg_cli_time(seg_latency_at(l, 0.99), b),
                seg_cli_time((int64_t)l->max_ns, c));
     }
 }
@@ -186,18 +183,20 @@ static void report_text(const seg_rehearsal *r, uint64_t acknowledged)
 {
     char a[32], b[32], c[32];
     printf("copied     %s records of the old store, %s of the new one%s%s\n", seg_cli_count(r->copied_from, a),
-           seg_cli_count(r->copied_to, b), r->made_folder ? "" : "; the copies are in ", r->made_folder ? "" : r->folder);
-    printf("migrated   %s moved, %s in the new store already, %s dropped, ",
-           seg_cli_count(r->status.counts.moved, a), seg_cli_count(r->status.counts.already, b),
-           seg_cli_count(r->status.counts.dropped, c));
+           seg_cli_count(r->copied_to, b), r->made_folder ? "" : "; the copies are in ",
+           r->made_folder ? "" : r->folder);
+    printf("migrated   %s moved, %s in the new store already, %s dropped, ", seg_cli_count(r->status.counts.moved, a),
+           seg_cli_count(r->status.counts.already, b), seg_cli_count(r->status.counts.dropped, c));
     printf("%s counters handed over\n           in %s; writes held for", seg_cli_count(r->status.counts.counters, a),
            seg_cli_time(r->status.active_ns, b));
     printf(" %s\n", seg_cli_time(r->status.hold_ns, a));
-    printf("clients    %u, seed %llu: %s operations acknowledged, %s failed and applied nothing, %s of unknown outcome\n ",
-           r->n_clients, (unsigned long long)r->seed, seg_cli_count(acknowledged, a),
-           seg_cli_count(r->counts.retryable, b), seg_cli_count(r->counts.unknown, c));
+    printf(
+        "clients    %u, seed %llu: %s operations acknowledged, %s failed and applied nothing, %s of unknown outcome\n ",
+        r->n_clients, (unsigned long long)r->seed, seg_cli_count(acknowledged, a),
+        seg_cli_count(r->counts.retryable, b), seg_cli_count(r->counts.unknown, c));
     for (seg_op op = 0; op < SEG_N_OPS; op++)
-        printf(" %s %s%s", seg_op_name(op), seg_cli_count(r->counts.acknowledged[op], a), op + 1 < SEG_N_OPS ? "," : "\n");
+        printf(" %s %s%s", seg_op_name(op), seg_cli_count(r->counts.acknowledged[op], a),
+               op + 1 < SEG_N_OPS ? "," : "\n");
     report_latency("reads", r->counts.reads);
     report_latency("writes", r->counts.writes);
     printf("ledger     %s keys that clients wrote and %s that they did not, compared one by one\n",
@@ -208,8 +207,10 @@ static void report_text(const seg_rehearsal *r, uint64_t acknowledged)
         printf("%sverdict    %s differences%s\n", seg_cli_style(SEG_BAD), seg_cli_count(r->ledger.differences, a),
                seg_cli_style(SEG_PLAIN));
     else
-        printf("%sverdict    passed%s: every acknowledged write is there, nothing came back from the dead, nothing else "
-               "differs\n", seg_cli_style(SEG_GOOD), seg_cli_style(SEG_PLAIN));
+        printf(
+            "%sverdict    passed%s: every acknowledged write is there, nothing came back from the dead, nothing else "
+            "differs\n",
+            seg_cli_style(SEG_GOOD), seg_cli_style(SEG_PLAIN));
 }
 
 static void json_latency(seg_json_out *out, const char *what, const seg_latency latencies[SEG_PERIODS])

@@ -10,20 +10,20 @@
 
 typedef struct seg_rehearsal {
     const seg_cli *cli;
-    seg_sides sides;            /* the originals, opened for reading only */
+    seg_sides sides; /* the originals, opened for reading only */
     unsigned n_clients;
-    int64_t client_ns;          /* how long the clients run, at least */
+    int64_t client_ns; /* how long the clients run, at least */
     uint64_t seed;
-    char *folder;               /* of the copies */
-    bool made_folder;           /* it is ours to remove */
+    char *folder;                         /* of the copies */
+    bool made_folder;                     /* it is ours to remove */
     segue_store *source_from, *source_to; /* copies that nobody touches: the originals may go on living */
     segue_store *from, *to, *dual;        /* copies that are migrated */
-    segue_policy *policy;       /* the one of the originals */
+    segue_policy *policy;                 /* the one of the originals */
     seg_ledger ledger;
     seg_progress progress;
     segue_migration *migration; /* while it runs */
     uint64_t copied_from, copied_to;
-    uint64_t compared;          /* records that no client touched */
+    uint64_t compared; /* records that no client touched */
     uint64_t touched;
     seg_client_counts counts;
     segue_migration_status status;

@@ -55,8 +55,7 @@ static void check_in_scope(seg_rehearsal *r, segue_slice key, segue_action actio
 {
     const segue_record *must = rec[SOURCE_TO] ? rec[SOURCE_TO] : rec[SOURCE_FROM];
     bool hid = must && must->is_tombstone && rec[SOURCE_TO] && rec[SOURCE_FROM];
-    if (rec[END_FROM])
-        seg_ledger_differs(&r->ledger, key, "is still in the old store");
+    if (rec[END_FROM]) seg_ledger_differs(&r->ledger, key, "is still in the old store");
     if (action == SEGUE_ACTION_COUNTER) check_counter(r, key, rec);
     else if (!(hid && !rec[END_TO])) must_equal(r, key, must, rec[END_TO], "new");
 }

@@ -72,7 +72,8 @@ static segue_status copy_records(seg_rehearsal *r, segue_store *source, seg_bulk
         if (!seg_bulk_full(bulk)) continue;
         st = seg_bulk_flush(bulk, err);
         seg_progress_say(&r->progress, "copy", bulk->written, 0, NULL);
-        if (seg_cli_asked_to_stop()) st = seg_error_set(err, SEGUE_NOT_FINISHED, "stopped; the originals are as they were");
+        if (seg_cli_asked_to_stop())
+            st = seg_error_set(err, SEGUE_NOT_FINISHED, "stopped; the originals are as they were");
     }
     segue_scan_close(scan);
     return st == SEGUE_END ? seg_bulk_flush(bulk, err) : st;
@@ -117,8 +118,7 @@ int seg_rehearsal_copy(seg_rehearsal *r)
     if (stat(path, &there) == 0)
         return seg_cli_failf(r->cli, SEGUE_REFUSED, "%s is there already: remove it, or name another --scratch", path);
     code = copy_store(r, r->sides.from, source, "old.source", &r->copied_from, &r->source_from);
-    if (code == SEG_EXIT_DONE)
-        code = copy_store(r, r->sides.to, source, "new.source", &r->copied_to, &r->source_to);
+    if (code == SEG_EXIT_DONE) code = copy_store(r, r->sides.to, source, "new.source", &r->copied_to, &r->source_to);
     if (code == SEG_EXIT_DONE) code = copy_store(r, r->source_from, old_file, "old.copy", &again, &r->from);
     if (code == SEG_EXIT_DONE) code = copy_store(r, r->source_to, new_file, "new.copy", &again, &r->to);
     return code;
@@ -184,7 +184,8 @@ static segue_status consider(choice *ch, const segue_record *rec)
         ch->n_shared++;
         return seg_ledger_add(&r->ledger, SEG_ENTRY_SHARED, 0, rec->key, rec, NULL);
     }
-    segue_status st = seg_ledger_add(&r->ledger, SEG_ENTRY_OWNED, (unsigned)(h >> 8) % r->n_clients, rec->key, rec, NULL);
+    segue_status st = seg_ledger_add(&r->ledger, SEG_ENTRY_OWNED, (unsigned)(h >> 8) % r->n_clients, rec->key, rec,
+                                     NULL);
     return st == SEGUE_OK ? add_new_key(ch, rec->key, h) : st;
 }
 

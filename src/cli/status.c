@@ -73,13 +73,14 @@ static void line(const char *what, uint64_t n, const char *remark)
 static void state_text(const segue_migration_status *s)
 {
     bool done = s->stage == SEGUE_STAGE_CLEAN;
-    const char *remark = done ? "done: the new store alone counts"
-                       : s->is_running ? "running"
-                       : s->stage == SEGUE_STAGE_VERIFIED ? "waiting for `segue seal` or for the same command again"
-                       : s->stage == SEGUE_STAGE_SEALED ? "the new store alone counts; `segue clean` or the same command is left"
-                                                        : "not running; the same command goes on";
-    printf("migration %s: %s%s%s, %s\n", s->name, seg_cli_style(done ? SEG_GOOD : SEG_WARN),
-           segue_stage_name(s->stage), seg_cli_style(SEG_PLAIN), remark);
+    const char *remark = done                               ? "done: the new store alone counts"
+                         : s->is_running                    ? "running"
+                         : s->stage == SEGUE_STAGE_VERIFIED ? "waiting for `segue seal` or for the same command again"
+                         : s->stage == SEGUE_STAGE_SEALED
+                             ? "the new store alone counts; `segue clean` or the same command is left"
+                             : "not running; the same command goes on";
+    printf("migration %s: %s%s%s, %s\n", s->name, seg_cli_style(done ? SEG_GOOD : SEG_WARN), segue_stage_name(s->stage),
+           seg_cli_style(SEG_PLAIN), remark);
 }
 
 void seg_status_text(const segue_migration_status *s)

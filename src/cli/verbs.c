@@ -26,7 +26,8 @@ static const seg_cli_option policies[] = {
     {"collection", 0, true, "S.C", "sync-gateway: a collection of the database"},
     {0}};
 
-static const seg_cli_option name[] = {{"name", 0, false, "NAME", "of the migration, if there are several (default)"}, {0}};
+static const seg_cli_option name[] = {{"name", 0, false, "NAME", "of the migration, if there are several (default)"},
+                                      {0}};
 
 static const seg_cli_option migrate[] = {
     {"keep", 0, false, NULL, "copy: the old store keeps everything as a backup"},
@@ -43,8 +44,8 @@ static const seg_cli_option fence[] = {
 
 static const seg_cli_option status[] = {{"watch", 'w', false, NULL, "once a second, until the migration is done"}, {0}};
 
-static const seg_cli_option verify[] = {{"repair", 0, false, NULL, "fix what differs, each by a write under a condition"},
-                                        {0}};
+static const seg_cli_option verify[] = {
+    {"repair", 0, false, NULL, "fix what differs, each by a write under a condition"}, {0}};
 
 static const seg_cli_option keys_from[] = {
     {"keys-from", 0, false, "URL", "also count which rule takes how many of this store's keys"}, {0}};
@@ -56,11 +57,10 @@ static const seg_cli_option rehearse[] = {
     {"scratch", 0, false, "DIR", "where the copies go, kept afterwards (a temporary one, removed)"},
     {0}};
 
-static const seg_cli_option get[] = {
-    {"raw", 'r', false, NULL, "the bytes of the body and no newline"},
-    {"xattrs", 'x', false, NULL, "the xattrs instead of the body, NAME=JSON a line"},
-    {"tombstones", 0, false, NULL, "show what a deletion left, too"},
-    {0}};
+static const seg_cli_option get[] = {{"raw", 'r', false, NULL, "the bytes of the body and no newline"},
+                                     {"xattrs", 'x', false, NULL, "the xattrs instead of the body, NAME=JSON a line"},
+                                     {"tombstones", 0, false, NULL, "show what a deletion left, too"},
+                                     {0}};
 
 static const seg_cli_option cas[] = {{"cas", 0, false, "N", "only if the document has this CAS"}, {0}};
 
@@ -72,20 +72,19 @@ static const seg_cli_option put[] = {
     {"flags", 0, false, "N", "the user flags"},
     {0}};
 
-static const seg_cli_option range[] = {
-    {"prefix", 0, false, "TEXT", "only keys that begin with TEXT"},
-    {"tombstones", 0, false, NULL, "what deletions left, too"},
-    {0}};
+static const seg_cli_option range[] = {{"prefix", 0, false, "TEXT", "only keys that begin with TEXT"},
+                                       {"tombstones", 0, false, NULL, "what deletions left, too"},
+                                       {0}};
 
-static const seg_cli_option ls[] = {
-    {"limit", 0, false, "N", "at most N keys"},
-    {"long", 'l', false, NULL, "state, size, revision, CAS and expiry, too"},
-    {0}};
+static const seg_cli_option ls[] = {{"limit", 0, false, "N", "at most N keys"},
+                                    {"long", 'l', false, NULL, "state, size, revision, CAS and expiry, too"},
+                                    {0}};
 
 static const seg_cli_option import[] = {
     {"replace", 0, false, NULL, "overwrite records that are there; else one that is there ends the import"}, {0}};
 
-#define GROUPS(...) (const seg_cli_option *const[]){__VA_ARGS__, common, NULL}
+#define GROUPS(...)                                                                                                    \
+    (const seg_cli_option *const[]) { __VA_ARGS__, common, NULL }
 
 const seg_cli_verb seg_cli_verbs[] = {
     {"plan", "", 0, 0, "what a migration would move, drop and leave; changes nothing",
@@ -124,8 +123,8 @@ const seg_cli_verb seg_cli_verbs[] = {
      "document stay. Prints the new CAS. A store that is not there is made.",
      "  segue put " OLD " greeting '{\"text\":\"hello\"}' --expiry 1d --xattr 'owner=\"me\"'", GROUPS(cas, put),
      seg_verb_put},
-    {"rm", "URL KEY", 2, 2, "delete a document",
-     "It leaves a tombstone with its system xattrs.", "  segue rm " OLD " _sync:user:bulk001", GROUPS(cas), seg_verb_rm},
+    {"rm", "URL KEY", 2, 2, "delete a document", "It leaves a tombstone with its system xattrs.",
+     "  segue rm " OLD " _sync:user:bulk001", GROUPS(cas), seg_verb_rm},
     {"ls", "URL", 1, 1, "list keys", "One a line, in byte order. What is not printable is shown as \\xNN.",
      "  segue ls -l --limit 5 --prefix _sync:user: " OLD, GROUPS(range, ls), seg_verb_ls},
     {"export", "URL", 1, 1, "write records as JSON Lines to standard output",

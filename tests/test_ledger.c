@@ -1,0 +1,355 @@
+/* The ledger of a rehearsal: it knows what each write must leave, and notices when a rule of the protocol is not kept. The
+ * clients of a rehearsal run over a dual store of two `mem` stores while a sweep of this test moves every key. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "base/env.h"
+#include "base/rules.h"
+#include "store/call.h"
+#include <segue/dual.h>
+#include <segue/ops.h>
+
+/* The program's own files: it is no library. */
+#include "cli/clients.c"
+#include "cli/ledger.c"
+
+#define ASSERT_OK(call)                                                                                                \
+    do {                                                                                                               \
+        segue_status got_ = (call);                                                                                    \
+        if (got_ != SEGUE_OK) fail_msg("%s: %s", #call, segue_status_name(got_));                                      \
+    } while (0)
+
+enum { DOCS = 400, CLIENTS = 4 };
+
+/* ---- the ledger alone ---- */
+
+static const segue_xattr xattrs[] = {{{"_sync", 5}, {"{\"a\":1}", 7}}, {{"user", 4}, {"2", 1}}};
+
+static seg_entry *one_entry(seg_ledger *ledger, const segue_record *rec)
+{
+    seg_entry *entry = NULL;
+    seg_ledger_init(ledger, true);
+    ASSERT_OK(seg_ledger_add(ledger, SEG_ENTRY_OWNED, 0, segue_str("k"), rec, &entry));
+    seg_ledger_sort(ledger);
+    return entry;
+}
+
+static segue_record live_record(void)
+{
+    segue_record rec = {.key = segue_str("k"),
+                        .body = segue_str("{}"),
+                        .xattrs = xattrs,
+                        .n_xattrs = 2,
+                        .cas = 10,
+                        .revision = 3,
+                        .flags = 7,
+                        .expiry = 4000000000u,
+                        .is_json = true};
+    return rec;
+}
+
+static void test_ledger_accepts_what_a_delete_leaves(void **state)
+{
+    (void)state;
+    seg_ledger ledger;
+    segue_record before = live_record();
+    seg_entry *entry = one_entry(&ledger, &before);
+    segue_mutation m = {.body_op = SEGUE_BODY_DELETE, .expect = SEGUE_EXPECT_LIVE};
+    segue_outcome outcome = {.cas = 11, .revision = 4, .written = true};
+    ASSERT_OK(seg_ledger_settle(&ledger, entry, &m, SEGUE_OK, &outcome));
+    segue_record after = {
+        .key = before.key, .xattrs = xattrs, .n_xattrs = 1, .cas = 11, .revision = 4, .flags = 7, .is_tombstone = true};
+    seg_ledger_check(&ledger, entry, &after);
+    assert_int_equal(ledger.differences, 0);
+    assert_true(seg_ledger_saw(&ledger, entry, NULL));
+    seg_ledger_check(&ledger, entry, NULL); /* purged */
+    assert_int_equal(ledger.differences, 0);
+    seg_ledger_free(&ledger);
+}
+
+static void test_ledger_notices_a_document_that_came_back(void **state)
+{
+    (void)state;
+    seg_ledger ledger;
+    segue_record before = live_record();
+    seg_entry *entry = one_entry(&ledger, &before);
+    segue_mutation m = {.body_op = SEGUE_BODY_DELETE, .expect = SEGUE_EXPECT_LIVE};
+    segue_outcome outcome = {.cas = 11, .revision = 4, .written = true};
+    ASSERT_OK(seg_ledger_settle(&ledger, entry, &m, SEGUE_OK, &outcome));
+    assert_false(seg_ledger_saw(&ledger, entry, &before));
+    assert_int_equal(ledger.differences, 1);
+    seg_ledger_check(&ledger, entry, &before);
+    assert_int_equal(ledger.differences, 2);
+    assert_non_null(strstr(ledger.texts[0], "came back from the dead"));
+    seg_ledger_free(&ledger);
+}
+
+static void test_ledger_notices_each_field(void **state)
+{
+    (void)state;
+    segue_record right = live_record();
+    for (int field = 0; field < 8; field++) {
+        seg_ledger ledger;
+        segue_record wrong = right;
+        seg_entry *entry = one_entry(&ledger, &right);
+        entry->touched = true;
+        seg_ledger_check(&ledger, entry, &wrong);
+        assert_int_equal(ledger.differences, 0);
+        if (field == 0) wrong.body = segue_str("[]");
+        if (field == 1) wrong.n_xattrs = 1;
+        if (field == 2) wrong.expiry = 0;
+        if (field == 3) wrong.flags = 0;
+        if (field == 4) wrong.is_json = false;
+        if (field == 5) wrong.cas = 9;
+        if (field == 6) wrong.revision = 1;
+        seg_ledger_check(&ledger, entry, field == 7 ? NULL : &wrong);
+        if (ledger.differences != 1) fail_msg("field %d: %d differences", field, (int)ledger.differences);
+        seg_ledger_free(&ledger);
+    }
+}
+
+static void test_ledger_notices_a_wrong_outcome(void **state)
+{
+    (void)state;
+    seg_ledger ledger;
+    segue_record before = live_record();
+    seg_entry *entry = one_entry(&ledger, &before);
+    segue_mutation add = {.body_op = SEGUE_BODY_SET, .expect = SEGUE_EXPECT_NOT_LIVE, .body = segue_str("1")};
+    segue_outcome outcome = {.cas = 11, .revision = 4, .written = true};
+    assert_int_equal(seg_ledger_expects(entry, &add), SEGUE_EXISTS);
+    ASSERT_OK(seg_ledger_settle(&ledger, entry, &add, SEGUE_EXISTS, &outcome));
+    assert_int_equal(ledger.differences, 0);
+    ASSERT_OK(seg_ledger_settle(&ledger, entry, &add, SEGUE_OK, &outcome)); /* a double create */
+    assert_int_equal(ledger.differences, 1);
+    seg_ledger_free(&ledger);
+}
+
+static void test_ledger_settles_an_unknown_outcome_by_what_is_read(void **state)
+{
+    (void)state;
+    seg_ledger ledger;
+    segue_record before = live_record(), after = before, neither = before;
+    segue_mutation m = {
+        .body_op = SEGUE_BODY_SET, .body = segue_str("[1]"), .json = SEGUE_JSON_YES, .expiry = segue_expiry_keep()};
+    after.body = m.body;
+    after.cas = 11;
+    after.revision = 4;
+    neither.body = segue_str("[2]");
+    seg_entry *entry = one_entry(&ledger, &before);
+    ASSERT_OK(seg_ledger_resolve(&ledger, entry, &m, &before));
+    assert_false(entry->touched);
+    ASSERT_OK(seg_ledger_resolve(&ledger, entry, &m, &after));
+    assert_true(entry->touched);
+    seg_ledger_check(&ledger, entry, &after);
+    assert_int_equal(ledger.differences, 0);
+    ASSERT_OK(seg_ledger_resolve(&ledger, entry, &m, &neither));
+    assert_int_equal(ledger.differences, 1);
+    seg_ledger_free(&ledger);
+}
+
+static void test_ledger_adds_up_counters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        int differences;
+    } cases[] = {{"15", 0}, {"17", 0}, {"14", 1}, {"18", 1}, {"no", 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        seg_ledger ledger;
+        seg_entry *entry = NULL;
+        segue_record rec = {.key = segue_str("n"), .body = segue_str(cases[i].body)};
+        seg_ledger_init(&ledger, true);
+        ASSERT_OK(seg_ledger_add(&ledger, SEG_ENTRY_COUNTER, 0, rec.key, &rec, &entry));
+        entry->initial = 10;
+        atomic_store(&entry->acknowledged, 5);
+        atomic_store(&entry->unknown, 2);
+        seg_ledger_check(&ledger, entry, &rec);
+        if ((int)ledger.differences != cases[i].differences)
+            fail_msg("%s: %d differences", cases[i].body, (int)ledger.differences);
+        seg_ledger_free(&ledger);
+    }
+}
+
+/* ---- clients over a dual store, while a sweep moves every key ---- */
+
+typedef struct world {
+    segue_store *primary, *fallback, *dual;
+    seg_ledger ledger;
+    int failed;
+} world;
+
+static void fill(world *w, int i)
+{
+    char key[16], body[32];
+    (void)snprintf(key, sizeof key, "k%03d", i);
+    (void)snprintf(body, sizeof body, i % 50 == 0 ? "%d" : "{\"n\":%d}", i);
+    segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = segue_str(body), .set_xattrs = xattrs, .n_set_xattrs = 2};
+    ASSERT_OK(segue_mutate(w->fallback, segue_str(key), &m, NULL, NULL, NULL, NULL));
+    if (i % 7 == 0) ASSERT_OK(segue_delete(w->fallback, segue_str(key), NULL, NULL));
+}
+
+static void begin(world *w)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    *w = (world){0};
+    ASSERT_OK(segue_open("mem:", NULL, &w->primary, NULL));
+    ASSERT_OK(segue_open("mem:", NULL, &w->fallback, NULL));
+    for (int i = 0; i < DOCS; i++) fill(w, i);
+    ASSERT_OK(segue_dual_open(w->primary, w->fallback, NULL, &w->dual, NULL));
+    seg_ledger_init(&w->ledger, true);
+    for (int i = 0; i < DOCS; i += 2) {
+        char key[16];
+        uint64_t number;
+        seg_entry *entry;
+        (void)snprintf(key, sizeof key, "k%03d", i);
+        ASSERT_OK(segue_get_record(w->dual, segue_str(key), NULL, &doc, NULL));
+        seg_entry_kind kind = seg_ledger_number(&doc.rec, &number) ? SEG_ENTRY_COUNTER
+                              : i % 100 == 4                       ? SEG_ENTRY_SHARED
+                                                                   : SEG_ENTRY_OWNED;
+        ASSERT_OK(seg_ledger_add(&w->ledger, kind, (unsigned)i / 2 % CLIENTS, segue_str(key), &doc.rec, &entry));
+        if (kind == SEG_ENTRY_COUNTER) entry->initial = number;
+    }
+    for (int i = 0; i < 40; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "new%d", i);
+        ASSERT_OK(seg_ledger_add(&w->ledger, SEG_ENTRY_OWNED, (unsigned)i % CLIENTS, segue_str(key), NULL, NULL));
+    }
+    seg_ledger_sort(&w->ledger);
+}
+
+/* Move what is in the fallback, slowly, as the sweep does: insert where nothing is, erase by CAS. */
+static void *sweep(void *arg)
+{
+    world *w = arg;
+    for (int i = 0; i < DOCS; i++) {
+        char key[16];
+        SEG_AUTO(segue_doc) doc = {0};
+        segue_call call = seg_call_new(w->fallback, 0, NULL);
+        (void)snprintf(key, sizeof key, "k%03d", i);
+        seg_sleep_ns(segue_env_default(), 200000);
+        if (segue_get_record(w->fallback, segue_str(key), NULL, &doc, NULL) != SEGUE_OK) continue;
+        segue_status st = segue_put_record(w->primary, &doc.rec, 0, NULL, NULL, NULL);
+        if (st == SEGUE_OK || st == SEGUE_EXISTS) st = seg_call_erase(w->fallback, doc.rec.key, doc.rec.cas, &call);
+        if (st != SEGUE_OK) w->failed++;
+    }
+    return NULL;
+}
+
+/* Run clients and the sweep; the differences that the ledger has found. */
+static uint64_t rehearse(const char *rule_off, uint64_t seed)
+{
+    world w;
+    pthread_t thread;
+    seg_clients *clients = NULL;
+    static seg_client_counts counts;
+    begin(&w);
+    if (rule_off && !seg_rule_switch(rule_off, false)) fail_msg("there is no rule %s", rule_off);
+    ASSERT_OK(seg_clients_start(w.dual, &w.ledger, CLIENTS, seed, &clients, NULL));
+    seg_sleep_ns(segue_env_default(), 50000000);
+    seg_clients_period(clients, 1);
+    assert_int_equal(pthread_create(&thread, NULL, sweep, &w), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(w.failed, 0);
+    seg_clients_stop(clients, &counts);
+    if (rule_off) assert_true(seg_rule_switch(rule_off, true));
+    for (size_t i = 0; i < w.ledger.n; i++) {
+        SEG_AUTO(segue_doc) doc = {0};
+        segue_status st = segue_get_record(w.primary, w.ledger.entries[i]->now.rec.key, NULL, &doc, NULL);
+        if (seg_entry_is_touched(w.ledger.entries[i]))
+            seg_ledger_check(&w.ledger, w.ledger.entries[i], st == SEGUE_OK ? &doc.rec : NULL);
+    }
+    uint64_t found = w.ledger.differences;
+    for (uint64_t i = 0; i < found && i < 3; i++) print_message("  %s\n", w.ledger.texts[i]);
+    for (int op = 0; op < SEG_N_OPS; op++)
+        if (counts.acknowledged[op] == 0) fail_msg("seed %d: no client did %s", (int)seed, seg_op_name((seg_op)op));
+    assert_true(counts.reads[0].n > 0 && counts.writes[1].n > 0);
+    seg_ledger_free(&w.ledger);
+    segue_close(w.dual);
+    segue_close(w.fallback);
+    segue_close(w.primary);
+    return found;
+}
+
+static void test_clients_and_sweep_leave_no_difference(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        uint64_t found = rehearse(NULL, seed);
+        if (found) fail_msg("seed %d: %d differences", (int)seed, (int)found);
+    }
+}
+
+static void notices(const char *rule)
+{
+    uint64_t found = rehearse(rule, 1);
+    if (!found) fail_msg("the ledger does not notice that %s is switched off", rule);
+    print_message("%s: %d differences\n", rule, (int)found);
+}
+
+static void test_ledger_notices_deletes_that_leave_no_tombstone(void **state)
+{
+    (void)state;
+    notices("DELETE_LEAVES_TOMBSTONE");
+}
+static void test_ledger_notices_adds_that_do_not_ask_the_fallback(void **state)
+{
+    (void)state;
+    notices("ADD_ASKS_FALLBACK");
+}
+static void test_ledger_notices_deletes_that_do_not_reach_the_fallback(void **state)
+{
+    (void)state;
+    notices("DELETE_REACHES_FALLBACK");
+}
+static void test_ledger_notices_copies_that_carry_the_body_only(void **state)
+{
+    (void)state;
+    notices("COPY_CARRIES_ALL");
+}
+static void test_ledger_notices_tombstones_that_do_not_hide(void **state)
+{
+    (void)state;
+    notices("TOMBSTONE_WINS");
+}
+static void test_ledger_notices_mutations_that_ignore_the_fallback(void **state)
+{
+    (void)state;
+    notices("MUTATE_READS_FALLBACK");
+}
+
+static void test_latency_is_within_a_bucket(void **state)
+{
+    (void)state;
+    static seg_latency latency;
+    for (int64_t ns = 1; ns <= 100000; ns++) seg_latency_note(&latency, ns * 1000);
+    assert_int_equal(latency.n, 100000);
+    assert_int_equal(latency.max_ns, 100000000);
+    assert_in_range(seg_latency_at(&latency, 0.5), 46000000, 50100000);
+    assert_in_range(seg_latency_at(&latency, 0.99), 92000000, 99100000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ledger_accepts_what_a_delete_leaves),
+        cmocka_unit_test(test_ledger_notices_a_document_that_came_back),
+        cmocka_unit_test(test_ledger_notices_each_field),
+        cmocka_unit_test(test_ledger_notices_a_wrong_outcome),
+        cmocka_unit_test(test_ledger_settles_an_unknown_outcome_by_what_is_read),
+        cmocka_unit_test(test_ledger_adds_up_counters),
+        cmocka_unit_test(test_latency_is_within_a_bucket),
+        cmocka_unit_test(test_clients_and_sweep_leave_no_difference),
+        cmocka_unit_test(test_ledger_notices_deletes_that_leave_no_tombstone),
+        cmocka_unit_test(test_ledger_notices_adds_that_do_not_ask_the_fallback),
+        cmocka_unit_test(test_ledger_notices_deletes_that_do_not_reach_the_fallback),
+        cmocka_unit_test(test_ledger_notices_copies_that_carry_the_body_only),
+        cmocka_unit_test(test_ledger_notices_tombstones_that_do_not_hide),
+        cmocka_unit_test(test_ledger_notices_mutations_that_ignore_the_fallback),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
