@@ -35,6 +35,7 @@ int seg_migration_options(const seg_cli *cli, segue_migration_options *options)
                                          .keep = seg_cli_has(cli, "keep"),
                                          .hold_seal = seg_cli_has(cli, "hold-seal"),
                                          .hold_clean = seg_cli_has(cli, "hold-clean"),
+                                         .new_policy = seg_cli_has(cli, "new-policy"),
                                          .count_first = true};
     if (!seg_cli_number(cli, "workers", 0, &workers)) return SEG_EXIT_USAGE;
     if (workers > 64) return seg_cli_usage(cli, "--workers must be 1 to 64");

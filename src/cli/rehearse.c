@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 static const int64_t second_ns = 1000000000, after_ns = 200000000;
+enum { PAGES = 400, PAGE_MAX = 1000 };
 
 /* ---- options and clean-up ---- */
 
@@ -84,8 +85,10 @@ static void on_progress(void *ctx, const segue_progress *p)
     seg_progress_say(&r->progress, segue_stage_name(p->stage), p->done, p->total, "under clients");
 }
 
+/* In small pages by one worker, so that small stores, too, are swept for a while and clients meet the sweep often. */
 static segue_status run_migration(seg_rehearsal *r, segue_error *err)
 {
+    uint64_t page = r->in_scope / PAGES + 1;
     segue_migration_options options = {
         .policy = r->policy, .dual = r->dual, .count_first = true, .progress = on_progress, .progress_ctx = r};
     segue_status st = segue_migration_open(r->from, r->to, &options, &r->migration, err);

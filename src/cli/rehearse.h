@@ -23,6 +23,7 @@ typedef struct seg_rehearsal {
     seg_progress progress;
     segue_migration *migration; /* while it runs */
     uint64_t copied_from, copied_to;
+    uint64_t in_scope; /* records that the policy moves */
     uint64_t compared; /* records that no client touched */
     uint64_t touched;
     seg_client_counts counts;

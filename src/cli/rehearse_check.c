@@ -1,5 +1,5 @@
-/* L6: the end of a rehearsal: what was copied and what was migrated is read side by side, key by key, and held against the ledger
- * and the policy. Constant memory besides the ledger. */
+/* L6: the end of a rehearsal: what was copied and what was migrated is read side by side, key by key, and held against the
+ * ledger and the policy. Constant memory besides the ledger. */
 #include "base/base.h"
 #include "cli/rehearse.h"
 

@@ -199,7 +199,8 @@ int seg_rehearsal_choose(seg_rehearsal *r)
     segue_status st = segue_plan_make(r->from, r->to, r->policy, &plan, &ch.err);
     if (st != SEGUE_OK) return seg_cli_fail(r->cli, st, &ch.err);
     const segue_tally *move = &plan.by_action[SEGUE_ACTION_MOVE];
-    ch.in_scope = move->live + move->tombstones + 1;
+    r->in_scope = move->live + move->tombstones;
+    ch.in_scope = r->in_scope + 1;
     ch.wanted = ch.in_scope / 2 < TOUCHED_MAX ? ch.in_scope / 2 : TOUCHED_MAX;
     segue_plan_free(&plan);
     st = segue_scan_open(r->dual, &range, &scan, &ch.err);

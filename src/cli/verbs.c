@@ -36,6 +36,7 @@ static const seg_cli_option migrate[] = {
     {"workers", 0, false, "N", "threads that move pages (2)"},
     {"on-foreign-write", 0, false, "WHAT",
      "somebody wrote the old store behind our back: stop (default), newer (CAS wins), primary (wins)"},
+    {"new-policy", 0, false, NULL, "go on although the policy is not the one that the run began under"},
     {"fence", 0, false, "TIME", "wait between seal and clean: longest deadline of operations elsewhere (0s)"},
     {0}};
 
