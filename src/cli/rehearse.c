@@ -89,8 +89,13 @@ static void on_progress(void *ctx, const segue_progress *p)
 static segue_status run_migration(seg_rehearsal *r, segue_error *err)
 {
     uint64_t page = r->in_scope / PAGES + 1;
-    segue_migration_options options = {
-        .policy = r->policy, .dual = r->dual, .count_first = true, .progress = on_progress, .progress_ctx = r};
+    segue_migration_options options = {.policy = r->policy,
+                                       .dual = r->dual,
+                                       .workers = 1,
+                                       .page_docs = page < PAGE_MAX ? (size_t)page : PAGE_MAX,
+                                       .count_first = true,
+                                       .progress = on_progress,
+                                       .progress_ctx = r};
     segue_status st = segue_migration_open(r->from, r->to, &options, &r->migration, err);
     if (st == SEGUE_OK) st = segue_migration_run(r->migration, err);
     segue_migration_close(r->migration);
