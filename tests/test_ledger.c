@@ -1,5 +1,10 @@
 /* The ledger of a rehearsal: it knows what each write must leave, and notices when a rule of the protocol is not kept. The
  * clients of a rehearsal run over a dual store of two `mem` stores while a sweep of this test moves every key. */
+/* The program's own files: it is no library. Before cmocka, which defines short words as macros. */
+#include "cli/clients.c"
+#include "cli/json_in.c"
+#include "cli/ledger.c"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,10 +18,6 @@
 #include "store/call.h"
 #include <segue/dual.h>
 #include <segue/ops.h>
-
-/* The program's own files: it is no library. */
-#include "cli/clients.c"
-#include "cli/ledger.c"
 
 #define ASSERT_OK(call)                                                                                                \
     do {                                                                                                               \

@@ -1,10 +1,10 @@
 /* L6: records as JSON Lines; see jsonl.h. What is written is written byte by byte here, so that the same record always
- * gives the same line; what is read goes through jansson, which is strict. */
+ * gives the same line; what is read goes through a strict reader. */
 #include "cli/jsonl.h"
 #include "base/base.h"
+#include "cli/json_in.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 /* ---- writing ---- */
@@ -168,9 +168,10 @@ static bool read_base64(segue_slice text, segue_buf *out)
 
 typedef struct parsed {
     segue_record rec;
+    seg_json_in in;
     segue_buf key, body;
     segue_xattr xattrs[SEGUE_XATTRS_MAX];
-    bool has_key, has_body, has_deleted;
+    unsigned seen; /* one bit for each field */
 } parsed;
 
 static segue_status wrong(segue_error *reterr, const char *field, const char *what)
@@ -178,55 +179,47 @@ static segue_status wrong(segue_error *reterr, const char *field, const char *wh
     return seg_error_set(reterr, SEGUE_INVALID_JSON, "\"%s\" must be %s", field, what);
 }
 
-static segue_slice text_of(const json_t *value)
+static segue_status read_u64(parsed *p, const char *name, uint64_t *ret, segue_error *reterr)
 {
-    return segue_bytes(json_string_value(value), json_string_length(value));
+    segue_slice text;
+    bool read = seg_json_in_peek(&p->in) == '"' ? seg_json_in_text(&p->in, &text) && seg_parse_u64(text, ret)
+                                                : seg_json_in_number(&p->in, ret);
+    return read ? SEGUE_OK : wrong(reterr, name, "an unsigned 64-bit number, written as text");
 }
 
-static segue_status read_u64(const char *name, const json_t *value, uint64_t *ret, segue_error *reterr)
+static segue_status read_u32(parsed *p, const char *name, uint32_t *ret, segue_error *reterr)
 {
-    if (json_is_string(value) && seg_parse_u64(text_of(value), ret)) return SEGUE_OK;
-    if (json_is_integer(value) && json_integer_value(value) >= 0) {
-        *ret = (uint64_t)json_integer_value(value);
-        return SEGUE_OK;
-    }
-    return wrong(reterr, name, "an unsigned 64-bit number, written as text");
-}
-
-static segue_status read_u32(const char *name, const json_t *value, uint32_t *ret, segue_error *reterr)
-{
-    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > UINT32_MAX)
+    uint64_t number;
+    if (!seg_json_in_number(&p->in, &number) || number > UINT32_MAX)
         return wrong(reterr, name, "a number from 0 to 4294967295");
-    *ret = (uint32_t)json_integer_value(value);
+    *ret = (uint32_t)number;
     return SEGUE_OK;
 }
 
-static segue_status read_bool(const char *name, const json_t *value, bool *ret, segue_error *reterr)
+static segue_status read_bool(parsed *p, const char *name, bool *ret, segue_error *reterr)
 {
-    if (!json_is_boolean(value)) return wrong(reterr, name, "true or false");
-    *ret = json_is_true(value);
-    return SEGUE_OK;
+    return seg_json_in_bool(&p->in, ret) ? SEGUE_OK : wrong(reterr, name, "true or false");
 }
 
-static segue_status read_key(parsed *p, const char *name, const json_t *value, segue_error *reterr)
+static segue_status read_key(parsed *p, const char *name, segue_error *reterr)
 {
-    if (p->has_key) return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has two keys");
-    p->has_key = true;
-    if (strcmp(name, "key") == 0) {
-        if (!json_is_string(value)) return wrong(reterr, name, "a text");
-        p->rec.key = text_of(value);
-        return SEGUE_OK;
-    }
-    if (!json_is_string(value) || !read_base64(text_of(value), &p->key)) return wrong(reterr, name, "base64");
+    return seg_json_in_text(&p->in, &p->rec.key) ? SEGUE_OK : wrong(reterr, name, "a text");
+}
+
+static segue_status read_key_base64(parsed *p, const char *name, segue_error *reterr)
+{
+    segue_slice text;
+    if (!seg_json_in_text(&p->in, &text) || !read_base64(text, &p->key)) return wrong(reterr, name, "base64");
     p->rec.key = segue_buf_slice(&p->key);
     return SEGUE_OK;
 }
 
-static segue_status read_body(parsed *p, const char *name, const json_t *value, segue_error *reterr)
+static segue_status read_body(parsed *p, const char *name, segue_error *reterr)
 {
-    p->has_body = true;
-    if (json_is_null(value)) return SEGUE_OK;
-    if (!json_is_string(value) || !read_base64(text_of(value), &p->body)) return wrong(reterr, name, "base64, or null");
+    segue_slice text;
+    if (seg_json_in_peek(&p->in) == 'n')
+        return seg_json_in_null(&p->in) ? SEGUE_OK : wrong(reterr, name, "base64, or null");
+    if (!seg_json_in_text(&p->in, &text) || !read_base64(text, &p->body)) return wrong(reterr, name, "base64, or null");
     p->rec.body = segue_buf_slice(&p->body);
     return SEGUE_OK;
 }
@@ -236,51 +229,86 @@ static int by_name(const void *a, const void *b)
     return segue_slice_compare(((const segue_xattr *)a)->name, ((const segue_xattr *)b)->name);
 }
 
-static segue_status read_xattrs(parsed *p, const char *field, json_t *value, segue_error *reterr)
+static segue_status read_xattrs(parsed *p, const char *field, segue_error *reterr)
 {
-    const char *name;
-    size_t size;
-    json_t *text;
-    if (!json_is_object(value)) return wrong(reterr, field, "an object");
-    if (json_object_size(value) > SEGUE_XATTRS_MAX)
-        return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has more than %d xattrs", SEGUE_XATTRS_MAX);
-    for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at)) {
-        name = json_object_iter_key(at);
-        size = strlen(name);
-        text = json_object_iter_value(at);
-        if (!json_is_string(text)) return wrong(reterr, field, "an object of texts that hold JSON");
-        p->xattrs[p->rec.n_xattrs++] = (segue_xattr){segue_bytes(name, size), text_of(text)};
-    }
+    size_t n = 0;
     p->rec.xattrs = p->xattrs;
-    if (p->rec.n_xattrs > 1) qsort(p->xattrs, p->rec.n_xattrs, sizeof *p->xattrs, by_name);
+    if (!seg_json_in_must(&p->in, '{')) return wrong(reterr, field, "an object");
+    if (seg_json_in_take(&p->in, '}')) return SEGUE_OK;
+    do {
+        if (n == SEGUE_XATTRS_MAX)
+            return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has more than %d xattrs", SEGUE_XATTRS_MAX);
+        segue_xattr *x = &p->xattrs[n];
+        if (!seg_json_in_text(&p->in, &x->name) || !seg_json_in_must(&p->in, ':') ||
+            !seg_json_in_text(&p->in, &x->value))
+            return wrong(reterr, field, "an object of texts that hold JSON");
+        n++;
+    } while (seg_json_in_take(&p->in, ','));
+    if (!seg_json_in_must(&p->in, '}')) return wrong(reterr, field, "an object of texts that hold JSON");
+    if (n > 1) qsort(p->xattrs, n, sizeof *p->xattrs, by_name);
+    for (size_t i = 1; i < n; i++)
+        if (by_name(&p->xattrs[i - 1], &p->xattrs[i]) == 0)
+            return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has the xattr \"%.*s\" twice",
+                                 (int)(p->xattrs[i].name.size < 40 ? p->xattrs[i].name.size : 40),
+                                 p->xattrs[i].name.data);
+    p->rec.n_xattrs = n;
     return SEGUE_OK;
 }
 
-static segue_status read_field(parsed *p, const char *name, json_t *value, segue_error *reterr)
+enum { F_KEY, F_KEY_BASE64, F_CAS, F_REV, F_EXP, F_FLAGS, F_IS_JSON, F_DELETED, F_BODY, F_XATTRS, N_FIELDS };
+static const char *const fields[N_FIELDS] = {"key",   "key_base64", "cas",     "rev",  "exp",
+                                             "flags", "is_json",    "deleted", "body", "xattrs"};
+
+static segue_status read_field(parsed *p, segue_slice name, segue_error *reterr)
 {
-    if (strcmp(name, "key") == 0 || strcmp(name, "key_base64") == 0) return read_key(p, name, value, reterr);
-    if (strcmp(name, "cas") == 0) return read_u64(name, value, &p->rec.cas, reterr);
-    if (strcmp(name, "rev") == 0) return read_u64(name, value, &p->rec.revision, reterr);
-    if (strcmp(name, "exp") == 0) return read_u32(name, value, &p->rec.expiry, reterr);
-    if (strcmp(name, "flags") == 0) return read_u32(name, value, &p->rec.flags, reterr);
-    if (strcmp(name, "is_json") == 0) return read_bool(name, value, &p->rec.is_json, reterr);
-    if (strcmp(name, "body") == 0) return read_body(p, name, value, reterr);
-    if (strcmp(name, "xattrs") == 0) return read_xattrs(p, name, value, reterr);
-    if (strcmp(name, "deleted") == 0) {
-        p->has_deleted = true;
-        return read_bool(name, value, &p->rec.is_tombstone, reterr);
+    char quoted[SEG_QUOTED_MAX];
+    unsigned f = 0;
+    while (f < N_FIELDS && !segue_slice_equal(name, segue_str(fields[f]))) f++;
+    if (f == N_FIELDS)
+        return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has an unknown field %s", seg_quote(name, quoted));
+    if (p->seen & 1u << f) return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has the field \"%s\" twice", fields[f]);
+    p->seen |= 1u << f;
+    switch (f) {
+    case F_KEY: return read_key(p, fields[f], reterr);
+    case F_KEY_BASE64: return read_key_base64(p, fields[f], reterr);
+    case F_CAS: return read_u64(p, fields[f], &p->rec.cas, reterr);
+    case F_REV: return read_u64(p, fields[f], &p->rec.revision, reterr);
+    case F_EXP: return read_u32(p, fields[f], &p->rec.expiry, reterr);
+    case F_FLAGS: return read_u32(p, fields[f], &p->rec.flags, reterr);
+    case F_IS_JSON: return read_bool(p, fields[f], &p->rec.is_json, reterr);
+    case F_DELETED: return read_bool(p, fields[f], &p->rec.is_tombstone, reterr);
+    case F_BODY: return read_body(p, fields[f], reterr);
+    default: return read_xattrs(p, fields[f], reterr);
     }
-    return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has an unknown field \"%.40s\"", name);
 }
 
-static segue_status read_object(json_t *object, parsed *p, segue_error *reterr)
+/* Whether it failed because the line is no JSON at all; the sentence about the field is of no use then. */
+static segue_status not_json(const parsed *p, segue_error *reterr)
 {
-    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
-        segue_status st = read_field(p, json_object_iter_key(at), json_object_iter_value(at), reterr);
-        if (st != SEGUE_OK) return st;
+    if (p->in.at >= p->in.text.size) return seg_error_set(reterr, SEGUE_INVALID_JSON, "the line is cut short");
+    return seg_error_set(reterr, SEGUE_INVALID_JSON, "it is no valid JSON at byte %zu", p->in.at + 1);
+}
+
+static segue_status read_object(parsed *p, segue_error *reterr)
+{
+    if (!seg_json_in_must(&p->in, '{')) return seg_error_set(reterr, SEGUE_INVALID_JSON, "it is no JSON object");
+    if (!seg_json_in_take(&p->in, '}')) {
+        do {
+            segue_slice name;
+            if (!seg_json_in_text(&p->in, &name) || !seg_json_in_must(&p->in, ':')) return not_json(p, reterr);
+            segue_status st = read_field(p, name, reterr);
+            if (st != SEGUE_OK) return p->in.failed && p->in.at >= p->in.text.size ? not_json(p, reterr) : st;
+        } while (seg_json_in_take(&p->in, ','));
+        if (!seg_json_in_must(&p->in, '}')) return not_json(p, reterr);
     }
-    if (!p->has_key) return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has no \"key\"");
-    if (!p->has_body) return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has no \"body\"");
+    return seg_json_in_end(&p->in) ? SEGUE_OK : not_json(p, reterr);
+}
+
+static segue_status check_object(parsed *p, segue_error *reterr)
+{
+    bool one = p->seen & 1u << F_KEY, other = p->seen & 1u << F_KEY_BASE64;
+    if (one == other) return seg_error_set(reterr, SEGUE_INVALID_JSON, one ? "it has two keys" : "it has no \"key\"");
+    if (!(p->seen & 1u << F_BODY)) return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has no \"body\"");
     if (p->rec.is_tombstone != (p->rec.body.data == NULL))
         return seg_error_set(reterr, SEGUE_INVALID_JSON, "\"body\" must be null if and only if \"deleted\" is true");
     if (p->rec.revision == 0) p->rec.revision = 1;
@@ -289,22 +317,20 @@ static segue_status read_object(json_t *object, parsed *p, segue_error *reterr)
 
 segue_status seg_parse_record(segue_slice line, segue_doc *doc, segue_error *reterr)
 {
-    json_error_t why;
-    json_t *object = json_loadb(line.data, line.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-    if (!object)
-        return seg_error_set(reterr, SEGUE_INVALID_JSON, "it is no valid JSON (%s at byte %d)", why.text, why.position);
+    if (!seg_utf8_valid(line)) return seg_error_set(reterr, SEGUE_INVALID_JSON, "it is no valid UTF-8");
     parsed *p = seg_alloc_zero(sizeof *p);
-    segue_status st = p ? SEGUE_OK : seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for a record");
-    if (st == SEGUE_OK && !json_is_object(object))
-        st = seg_error_set(reterr, SEGUE_INVALID_JSON, "it is no JSON object");
-    if (st == SEGUE_OK) st = read_object(object, p, reterr);
+    segue_status st = p ? seg_json_in_open(&p->in, line) : SEGUE_NO_MEMORY;
+    if (st != SEGUE_OK) {
+        seg_free(p);
+        return seg_error_set(reterr, st, "out of memory for a record");
+    }
+    st = read_object(p, reterr);
+    if (st == SEGUE_OK) st = check_object(p, reterr);
     if (st == SEGUE_OK && (st = segue_doc_assign(doc, &p->rec)) != SEGUE_OK)
         st = seg_error_set(reterr, st, "out of memory for a record");
-    if (p) {
-        segue_buf_free(&p->key);
-        segue_buf_free(&p->body);
-        seg_free(p);
-    }
-    json_decref(object);
+    segue_buf_free(&p->key);
+    segue_buf_free(&p->body);
+    seg_json_in_close(&p->in);
+    seg_free(p);
     return st;
 }

@@ -2,8 +2,8 @@
  * library's own rules are what is being checked. */
 #include "cli/ledger.h"
 #include "base/base.h"
+#include "cli/json_in.h"
 
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,14 +292,10 @@ bool seg_ledger_number(const segue_record *rec, uint64_t *ret_number)
 {
     if (!rec || rec->is_tombstone) return false;
     if (read_number(rec->body, ret_number)) return true;
-    json_t *object = json_loadb(rec->body.data, rec->body.size, 0, NULL);
-    const json_t *n = json_object_get(object, "rehearsed");
-    if (!n && json_is_true(json_object_get(object, "sg_metadata_migration_pill")))
-        n = json_object_get(object, "last_seq");
-    bool found = json_is_integer(n) && json_integer_value(n) >= 0;
-    if (found) *ret_number = (uint64_t)json_integer_value(n);
-    json_decref(object);
-    return found;
+    uint64_t is_pill = 0;
+    if (seg_json_flat_number(rec->body, "rehearsed", ret_number)) return true;
+    return seg_json_flat_number(rec->body, "sg_metadata_migration_pill", &is_pill) && is_pill == 1 &&
+           seg_json_flat_number(rec->body, "last_seq", ret_number);
 }
 
 static void check_sum(seg_ledger *ledger, const seg_entry *entry, const segue_record *rec)
