@@ -78,6 +78,7 @@ static segue_status merge_page(merge *m, const segue_bounds *bounds, segue_page 
     segue_bounds b = *bounds;
     for (;;) {
         bool full = false;
+        page->more = false; /* of this round: the one before had more, that is why there is this one */
         segue_status st = SEG_RULE(SCAN_FALLBACK_FIRST)
                               ? read_both(d->fallback, &m->fallback, d->primary, &m->primary, &b, call)
                               : read_both(d->primary, &m->primary, d->fallback, &m->fallback, &b, call);

@@ -496,6 +496,34 @@ static void pages_in_byte_order(cf *t)
     }
 }
 
+/* Pages of one record, with tombstones in between that are not asked for. */
+static void pages_over_tombstones(cf *t)
+{
+    char key[8], last[8] = "";
+    size_t n = 0;
+    for (int i = 0; i < 12; i++) {
+        (void)snprintf(key, sizeof key, "k%02d", i); /* fits */
+        if (i % 4 == 1) fx_set(t, key, "1");
+        else fx_tombstone(t, key, NULL);
+    }
+    segue_page page = {.max_docs = 1, .max_bytes = 1 << 20};
+    segue_bounds bounds = {.from_open = true};
+    do {
+        segue_call call = seg_call_new(t->store, INT64_C(5) * 1000000000, &t->err);
+        bounds.from = segue_str(last[0] ? last : NULL);
+        IS(OK, seg_call_begin(t->store, false, &call));
+        segue_status st = seg_call_scan(t->store, &bounds, &page, &call);
+        seg_call_end(t->store, &call);
+        IS(OK, st);
+        for (size_t i = 0; i < page.n; i++) n += !page.docs[i].rec.is_tombstone;
+        if (page.n)
+            (void)snprintf(last, sizeof last, "%.*s", (int)page.docs[page.n - 1].rec.key.size,
+                           page.docs[page.n - 1].rec.key.data); /* fits */
+    } while (page.more);
+    segue_page_free(&page);
+    EQ(3, n);
+}
+
 static void a_cut_scan_is_no_end(cf *t)
 {
     segue_store *cut = NULL;
@@ -604,6 +632,7 @@ const cf_case cf_backend_cases[] = {
     {"B7b", "a write reported lost is found by its write id or told as unknown", 0, lost_reports_are_told, NULL},
     {"B7c", "a failure before the write is not told as unknown", 0, failures_before_are_told_as_such, NULL},
     {"B8", "pages of any size come in byte order without gap or repeat", 0, pages_in_byte_order, NULL},
+    {"B8c", "pages of one record get past tombstones that are not asked for", 0, pages_over_tombstones, NULL},
     {"B8b", "a cut scan is an error and stays one", 0, a_cut_scan_is_no_end, NULL},
     {"B9", "keys from 1 to 250 bytes without NUL", 0, limits_of_keys, NULL},
     {"B9b", "system xattrs up to 1 MiB", 0, limits_of_xattrs, NULL},

@@ -152,6 +152,8 @@ static void behind_many_tombstones(cf *t)
         else IS(OK, segue_write_tombstone(t->store, K(key), 0, false, &w, NULL, NULL, &t->err));
     }
     assert_string_equal(do_scan(t, NULL, &keys), "a z");
+    assert_string_equal(scan(t, NULL, "y", NULL, 0, &keys), "a"); /* and at the end */
+    assert_string_equal(scan(t, "b", "y", NULL, 0, &keys), "");
     uint64_t purged = 0;
     IS(OK, do_purge(t, &purged));
     EQ(DEAD, purged);
