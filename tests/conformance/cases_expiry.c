@@ -180,6 +180,10 @@ static void set_and_its_expiry(cf *t)
     NEAR("new", 500);
     IS(OK, do_set_expiring(t, "k", "4", segue_expiry_in(50)));
     NEAR("k", 50);
+    segue_expiry unsaid = {SEGUE_EXPIRY_DEFAULT, 0, false};
+    IS(OK, segue_write_cas(t->store, K("k"), t->cas, K("5"), unsaid, SEGUE_WRITE_APPEND, NULL, &t->cas, &t->err));
+    BODY_IS("k", "45");
+    EQ(0, t->doc.rec.expiry); /* a write by CAS is told its expiry, also when it appends */
 }
 
 static void expiry_of_a_tombstone(cf *t)

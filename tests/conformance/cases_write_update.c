@@ -79,6 +79,25 @@ static void insert_then_update(cf *t)
     EQ(2, t->doc.rec.revision);
 }
 
+/* What is not there need not be dropped from a new document; from a live one it is an error. */
+static void drops_on_an_insert(cf *t)
+{
+    segue_slice drop = K("_old");
+    plan p = {.wants = writes("1")};
+    p.wants.write.drop = &drop;
+    p.wants.write.n_drop = 1;
+    IS(OK, do_write_update(t, "new", &p, NULL));
+    BODY_IS("new", "1");
+    EQ(1, t->doc.rec.n_xattrs);
+    fx_doc(t, "k", "1", X("_old=1", "u=2"));
+    plan live = {.wants = p.wants};
+    IS(OK, do_write_update(t, "k", &live, NULL));
+    XATTR_IS("k", "_old", NULL);
+    XATTR_IS("k", "u", "2");
+    plan again = {.wants = p.wants};
+    IS(PATH_NOT_FOUND, do_write_update(t, "k", &again, NULL));
+}
+
 static void delete_it(cf *t) { IS(OK, do_delete(t, "k")); }
 
 static void removed_in_the_callback(cf *t)
@@ -189,6 +208,7 @@ const cf_case cf_write_update_cases[] = {
     {"S96", "a document removed in the callback comes back with its xattrs only", 0, removed_in_the_callback, NULL},
     {"S96b", "update with xattrs resurrects a tombstone with its xattrs only", 0, resurrects, NULL},
     {"S97", "what the callback may not ask is refused, nothing written", 0, checks_of_the_callback, NULL},
+    {"S97c", "update with xattrs drops what is there; a new document has nothing to drop", 0, drops_on_an_insert, NULL},
     {"S97b", "update with xattrs makes and changes tombstones", 0, tombstones, NULL},
     {"S98", "update with xattrs starts with its options' expiry", 0, expiry_of_the_options, NULL},
     {"S99", "xattrs that the callback does not name are kept", 0, others_are_kept, NULL},
