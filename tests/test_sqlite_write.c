@@ -270,6 +270,37 @@ static void the_log_begins_anew_even_under_steady_reading(void **state)
     segue_close(s);
 }
 
+/* Checkpoints are given up for a reader that stays; what comes after them must not notice. */
+static void a_reader_that_never_ends_does_not_stop_writers(void **state)
+{
+    static char body[1024 * 1024];
+    (void)state;
+    memset(body, 'x', sizeof body);
+    segue_store *s = test_open_file("app.db?sync=off", NULL, 0);
+    assert_ok(set(s, "small", "1", NULL));
+    sqlite3 *other = test_file_db("app.db");
+    assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM records", NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < 24; i++) {
+        assert_ok(
+            segue_set(s, str("large"), segue_bytes(body, sizeof body), segue_expiry_none(), NULL, NULL, &test_err));
+        assert_ok(set(s, "small", "2", NULL));
+    }
+    struct stat log;
+    assert_int_equal(stat(test_path("app.db-wal"), &log), 0);
+    assert_true(log.st_size > 24 * (off_t)sizeof body); /* it could not begin anew */
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_body(s, "small", "2");
+    off_t before = log.st_size;
+    for (int i = 0; i < 12; i++)
+        assert_ok(
+            segue_set(s, str("large"), segue_bytes(body, sizeof body), segue_expiry_none(), NULL, NULL, &test_err));
+    assert_int_equal(stat(test_path("app.db-wal"), &log), 0);
+    assert_true(log.st_size <= before + 6 * (off_t)sizeof body); /* now it could */
+    segue_close(s);
+    assert_string_equal(test_file_ask("app.db", "PRAGMA integrity_check"), "ok");
+}
+
 /* ---- group commit ---- */
 
 typedef struct writer {
@@ -589,6 +620,7 @@ int main(void)
         TEST(processes_lose_no_increments),
         TEST(threads_share_a_file),
         TEST(the_log_begins_anew_even_under_steady_reading),
+        TEST(a_reader_that_never_ends_does_not_stop_writers),
         TEST(writers_share_a_commit_and_each_has_its_own_outcome),
         TEST(a_write_that_fails_half_way_does_not_spoil_its_neighbours),
         TEST(a_write_that_fails_in_the_commit_does_not_spoil_its_neighbours),

@@ -11,9 +11,10 @@
 /* How long to wait for other processes that write, where no deadline says less. */
 static const int64_t BUSY_NS = 10000000000, BUSY_FIRST_NS = 100000, BUSY_MOST_NS = 5000000;
 
-/* Pages of 4 KiB: 4 MiB between checkpoints, as SQLite does by itself; from 16 MiB on readers are waited for, so long. */
+/* Pages of 4 KiB: 4 MiB between checkpoints, as SQLite does by itself; from 16 MiB on all readers are waited for. How long a
+ * checkpoint waits for others. */
 enum { LOG_FRAMES = 1000, LOG_FRAMES_MOST = 4000 };
-static const int64_t RESTART_NS = 100000000;
+static const int64_t CHECKPOINT_NS = 100000000;
 
 static const char *const common[] = {
     [SEG_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -122,12 +123,15 @@ static int wait_for_others(void *arg, int n_before)
         if (conn->call && conn->call->deadline_ns && conn->call->deadline_ns < conn->wait_until_ns)
             conn->wait_until_ns = conn->call->deadline_ns;
     }
-    return seg_backoff_wait(&conn->backoff, env, conn->wait_until_ns);
+    if (seg_backoff_wait(&conn->backoff, env, conn->wait_until_ns)) return 1;
+    if (conn->checkpoints) sqlite3_interrupt(conn->db); /* else it would go on without the lock, see after_commit */
+    return 0;
 }
 
-/* The log's pages are moved into the file every now and then, while readers go on. But the log begins anew only in a moment
- * when none reads in it, which under steady reading never comes by itself; so where it has become long, readers are waited
- * for. A failure does no harm: it is tried again later. */
+/* The log's pages are moved into the file every now and then. Always with the write lock: without it, SQLite before 3.51.3 may
+ * lose pages if another process begins the log anew in the same moment. And since the log begins anew only in a moment when
+ * nobody reads in it, which under steady reading never comes by itself, readers are waited for where it has become long. A
+ * failure does no harm: it is tried again later. */
 static int after_commit(void *arg, sqlite3 *db, const char *name, int n_frames)
 {
     seg_sql_conn *conn = arg;
@@ -135,10 +139,12 @@ static int after_commit(void *arg, sqlite3 *db, const char *name, int n_frames)
     conn->log_frames = n_frames;
     if (n_frames < conn->checkpoint_at) return SQLITE_OK;
     conn->checkpoint_at = n_frames + LOG_FRAMES;
-    conn->patience_ns = RESTART_NS;
-    int how = n_frames < LOG_FRAMES_MOST ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART;
+    conn->checkpoints = true;
+    conn->patience_ns = CHECKPOINT_NS;
+    int how = n_frames < LOG_FRAMES_MOST ? SQLITE_CHECKPOINT_FULL : SQLITE_CHECKPOINT_RESTART;
     (void)sqlite3_wal_checkpoint_v2(db, name, how, NULL, NULL); /* as said */
     conn->patience_ns = BUSY_NS;
+    conn->checkpoints = false;
     return SQLITE_OK;
 }
 

@@ -49,6 +49,7 @@ struct seg_sql_conn {
     seg_backoff backoff;
     seg_sql_sync sync; /* of a writer, as it is set now */
     int log_frames;    /* in the write-ahead log after a writer's last commit */
+    bool checkpoints;  /* a checkpoint is running */
     int checkpoint_at; /* so many frames are the next occasion to move them into the file */
     bool changed;      /* a writer's running job has changed something */
     bool changed_any;  /* a writer's running transaction has */
