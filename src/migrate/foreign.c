@@ -42,6 +42,13 @@ static segue_status replace(segue_migration *m, const segue_record *newer, const
     return seg_call_put(m->to, &put, NULL, call);
 }
 
+/* Of a key that is known to have been written behind our back. Where the primary gave its copy a CAS of its own, the two
+ * clocks can be a tick apart (the low 16 bits count within one), and the copy is the older one then. */
+static bool wins_as_newer(const segue_migration *m, const segue_record *fallback, const segue_record *primary)
+{
+    return m->keeps_cas ? fallback->cas > primary->cas : fallback->cas >> 16 >= primary->cas >> 16;
+}
+
 /* RETRY: somebody was faster, look again. */
 static segue_status settle_once(segue_migration *m, segue_slice key, segue_on_foreign how, seg_swept *swept,
                                 segue_call *call)
@@ -56,7 +63,7 @@ static segue_status settle_once(segue_migration *m, segue_slice key, segue_on_fo
         return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
     }
     if (st != SEGUE_OK) return st;
-    if (how == SEGUE_FOREIGN_NEWER && fallback.rec.cas > primary.rec.cas) {
+    if (how == SEGUE_FOREIGN_NEWER && wins_as_newer(m, &fallback.rec, &primary.rec)) {
         st = replace(m, &fallback.rec, &primary.rec, call);
         if (st == SEGUE_CAS_MISMATCH || st == SEGUE_NOT_FOUND || st == SEGUE_MAYBE_APPLIED) return SEGUE_RETRY;
         if (st != SEGUE_OK) return st;
