@@ -151,6 +151,26 @@ static void no_increment_of_an_outsider_is_lost(void **state)
     assert_true(succeeded > 0 && refused > 0);
 }
 
+static void the_greater_number_wins_and_a_deleted_counter_stays_deleted(void **state)
+{
+    (void)state;
+    for (size_t which = 0; which < N_PAIRS; which++) {
+        mscene s;
+        begin_scene(&s, which);
+        assert_ok(segue_set(s.to, K("n:counter"), K("7"), segue_expiry_none(), NULL, NULL, &test_err));
+        assert_ok(run_scene(&s));
+        assert_body(s.to, "n:counter", "41");
+        end_scene(&s);
+        begin_scene(&s, which);
+        assert_ok(segue_set(s.to, K("n:counter"), K("7"), segue_expiry_none(), NULL, NULL, &test_err));
+        assert_ok(segue_delete(s.to, K("n:counter"), NULL, &test_err));
+        assert_ok(run_scene(&s));
+        assert_body(s.to, "n:counter", "(a tombstone)");
+        assert_false(is_at(s.from, "n:counter"));
+        end_scene(&s);
+    }
+}
+
 /* ---- clients in the same process ---- */
 
 enum { CLIENTS = 4, ROUNDS = 150 };
@@ -429,6 +449,71 @@ static void verification_finds_what_is_missing_damaged_or_left(void **state)
     }
 }
 
+static void stop_in_the_second_page(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
+{
+    (void)op, (void)key;
+    if (after && count == 4) segue_migration_cancel(ctx);
+}
+
+/* What the first of two runs has moved is remembered beside what the second one moves. */
+static void verification_knows_of_all_runs(void **state)
+{
+    (void)state;
+    mscene s;
+    told t;
+    segue_verified v;
+    segue_migration *m = NULL;
+    begin_scene(&s, MEM_TWO);
+    s.options.hold_seal = true;
+    assert_ok(segue_migration_open(s.fault_from, s.fault_to, &s.options, &m, &test_err));
+    seg_fault_plan plan = {.ops = SEG_OP_WRITE_MANY, .hook = stop_in_the_second_page, .hook_ctx = m};
+    plan.ops |= SEG_OP_SCAN;
+    seg_fault_set(s.fault_from, &plan);
+    assert_status(segue_migration_run(m, &test_err), SEGUE_NOT_FINISHED);
+    segue_migration_close(m);
+    heal(&s);
+    segue_migration_status status = read_status(&s);
+    assert_in_range(status.counts.moved, 1, N_MOVED - 2);
+    segue_migration_status_free(&status);
+    assert_ok(run_scene(&s));
+    verify(&s, 0, SEGUE_OK, &t, &v);
+    assert_int_equal(v.checked, N_MOVED);
+    end_scene(&s);
+}
+
+/* Only those that hid something, hold nothing, and are still the same. */
+static void cleaning_purges_no_other_tombstones(void **state)
+{
+    (void)state;
+    mscene s;
+    segue_store *dual = NULL;
+    begin_scene(&s, MEM_TWO);
+    s.options.hold_clean = true;
+    assert_ok(segue_dual_open(s.to, s.from, NULL, &dual, &test_err));
+    assert_ok(segue_delete(dual, K("d:01"), NULL, &test_err)); /* has a system xattr, which stays */
+    assert_ok(segue_delete(dual, K("d:02"), NULL, &test_err));
+    assert_ok(segue_delete(dual, K("d:03"), NULL, &test_err));
+    assert_ok(segue_delete(dual, K("d:05"), NULL, &test_err));
+    segue_close(dual);
+    assert_ok(run_scene(&s));
+    assert_ok(segue_add(s.to, K("d:02"), K("\"alive\""), segue_expiry_none(), NULL, NULL, &test_err));
+    assert_ok(segue_add(s.to, K("d:03"), K("1"), segue_expiry_none(), NULL, NULL, &test_err));
+    assert_ok(segue_delete(s.to, K("d:03"), NULL, &test_err)); /* died anew, and hides nothing */
+    assert_ok(segue_delete(s.to, K("d:04"), NULL, &test_err));
+    s.options.hold_clean = false;
+    assert_ok(run_scene(&s));
+    assert_body(s.to, "d:01", "(a tombstone)");
+    assert_body(s.to, "d:02", "\"alive\"");
+    assert_body(s.to, "d:03", "(a tombstone)");
+    assert_body(s.to, "d:04", "(a tombstone)");
+    assert_false(is_at(s.to, "d:05"));
+    segue_migration_status status = read_status(&s);
+    assert_int_equal(status.counts.hidden, 4);
+    assert_int_equal(status.counts.purged, 1);
+    segue_migration_status_free(&status);
+    end_scene(&s);
+}
+
 static void a_kept_fallback_repairs_the_primary(void **state)
 {
     (void)state;
@@ -591,7 +676,10 @@ int main(void)
         IN_FOLDER(seal_and_clean_need_only_the_primary),
         IN_FOLDER(sealing_is_refused_after_a_cut_pass),
         IN_FOLDER(verification_finds_what_is_missing_damaged_or_left),
+        IN_FOLDER(verification_knows_of_all_runs),
+        IN_FOLDER(cleaning_purges_no_other_tombstones),
         IN_FOLDER(a_kept_fallback_repairs_the_primary),
+        IN_FOLDER(the_greater_number_wins_and_a_deleted_counter_stays_deleted),
         IN_FOLDER(differences_keep_a_run_from_sealing),
         IN_FOLDER(a_migration_onto_itself_is_refused),
         IN_FOLDER(a_key_that_stops_is_found_before_anything_is_moved),
