@@ -18,6 +18,7 @@ typedef struct client {
     size_t n_owned;
     uint64_t *seen; /* for each entry that is not owned: the greatest number seen */
     char body[256];
+    atomic_uint_fast64_t operations;
     seg_client_counts counts;
     pthread_t thread;
     bool started;
@@ -316,6 +317,7 @@ static void *live(void *arg)
         else if (op == SEG_OP_SHARED) act_shared(c);
         else act_owned(c, op);
         int64_t ns = seg_mono_ns(c->all->env) - began;
+        atomic_fetch_add(&c->operations, 1);
         seg_latency_note(op == SEG_OP_GET ? &c->counts.reads[period] : &c->counts.writes[period], ns);
     }
     return NULL;
@@ -381,6 +383,13 @@ void seg_clients_period(seg_clients *all, unsigned period)
 {
     seg_assert(period < SEG_PERIODS);
     atomic_store(&all->period, period);
+}
+
+uint64_t seg_clients_operations(const seg_clients *all)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < all->n; i++) sum += atomic_load(&all->clients[i].operations);
+    return sum;
 }
 
 static void add_up(seg_client_counts *sum, const seg_client_counts *more)

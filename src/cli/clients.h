@@ -52,6 +52,8 @@ segue_status seg_clients_start(segue_store *store, seg_ledger *ledger, unsigned 
                                seg_clients **ret_clients, segue_error *reterr);
 /* From now on times count for this period, 0 at first. */
 void seg_clients_period(seg_clients *clients, unsigned period);
+/* How many operations have ended up to now. */
+uint64_t seg_clients_operations(const seg_clients *clients);
 /* Stop, wait for all, add up (ret_counts may be NULL), free. NULL is legal. */
 void seg_clients_stop(seg_clients *clients, seg_client_counts *ret_counts);
 

@@ -136,13 +136,19 @@ bool seg_json_in_text(seg_json_in *in, segue_slice *ret_text)
 
 /* ---- numbers and words ---- */
 
+static size_t digits(const seg_json_in *in)
+{
+    size_t n = 0;
+    while (in->at + n < in->text.size && in->text.data[in->at + n] >= '0' && in->text.data[in->at + n] <= '9') n++;
+    return n;
+}
+
 bool seg_json_in_number(seg_json_in *in, uint64_t *ret_number)
 {
     (void)seg_json_in_peek(in); /* passes over white space */
-    size_t begin = in->at, n = 0;
-    while (in->at + n < in->text.size && in->text.data[in->at + n] >= '0' && in->text.data[in->at + n] <= '9') n++;
-    const char *digits = in->text.data + begin;
-    if (in->failed || n == 0 || (n > 1 && digits[0] == '0') || !seg_parse_u64(segue_bytes(digits, n), ret_number))
+    size_t n = digits(in);
+    const char *begin = in->text.data + in->at;
+    if (in->failed || n == 0 || (n > 1 && *begin == '0') || !seg_parse_u64(segue_bytes(begin, n), ret_number))
         return fail(in);
     in->at += n;
     return true;
@@ -167,37 +173,111 @@ bool seg_json_in_bool(seg_json_in *in, bool *ret_value)
 
 bool seg_json_in_null(seg_json_in *in) { return word(in, "null"); }
 
-/* ---- flat objects ---- */
+/* ---- any value ---- */
 
-/* The value of a member; *ret_is_number: it is one, or true. */
-static bool flat_value(seg_json_in *in, uint64_t *ret_number, bool *ret_is_number)
+static bool is_next(const seg_json_in *in, const char *one_of)
 {
-    segue_slice text;
-    bool value = false;
-    char c = seg_json_in_peek(in);
-    *ret_is_number = c >= '0' && c <= '9';
-    if (*ret_is_number) return seg_json_in_number(in, ret_number);
-    if (c == '"') return seg_json_in_text(in, &text);
-    if (c == 'n') return seg_json_in_null(in);
-    if (!seg_json_in_bool(in, &value)) return false;
-    *ret_is_number = value;
-    *ret_number = 1;
+    return in->at < in->text.size && in->text.data[in->at] && strchr(one_of, in->text.data[in->at]);
+}
+
+/* A number of any size and form. */
+static bool number(seg_json_in *in)
+{
+    if (is_next(in, "-")) in->at++;
+    size_t n = digits(in);
+    if (n == 0 || (n > 1 && in->text.data[in->at] == '0')) return fail(in);
+    in->at += n;
+    if (is_next(in, ".")) {
+        in->at++;
+        if ((n = digits(in)) == 0) return fail(in);
+        in->at += n;
+    }
+    if (is_next(in, "eE")) {
+        in->at++;
+        if (is_next(in, "+-")) in->at++;
+        if ((n = digits(in)) == 0) return fail(in);
+        in->at += n;
+    }
     return true;
 }
 
-bool seg_json_flat_number(segue_slice object, const char *name, uint64_t *ret_number)
+static bool scalar(seg_json_in *in)
+{
+    segue_slice text;
+    bool value;
+    switch (seg_json_in_peek(in)) {
+    case '"': return seg_json_in_text(in, &text);
+    case 'n': return seg_json_in_null(in);
+    case 't':
+    case 'f': return seg_json_in_bool(in, &value);
+    default: return number(in);
+    }
+}
+
+/* Without recursion: the brackets that are open are remembered as one bit each. */
+bool seg_json_in_value(seg_json_in *in)
+{
+    enum { DEPTH_MAX = 512 };
+    unsigned char is_object[DEPTH_MAX];
+    size_t depth = 0;
+    segue_slice name;
+    for (;;) {
+        bool opened = false;
+        if (seg_json_in_peek(in) == '{' || seg_json_in_peek(in) == '[') {
+            if (depth == DEPTH_MAX) return fail(in);
+            is_object[depth++] = seg_json_in_peek(in) == '{';
+            in->at++;
+            opened = true;
+        } else if (!scalar(in)) {
+            return false;
+        }
+        for (; depth > 0; depth--) { /* close what ends here */
+            if (seg_json_in_take(in, is_object[depth - 1] ? '}' : ']')) opened = false;
+            else break;
+        }
+        if (depth == 0) return !in->failed;
+        if (!opened && !seg_json_in_must(in, ',')) return false;
+        if (is_object[depth - 1] && (!seg_json_in_text(in, &name) || !seg_json_in_must(in, ':'))) return false;
+    }
+}
+
+bool seg_json_is_value(segue_slice text)
+{
+    seg_json_in in;
+    if (seg_json_in_open(&in, text) != SEGUE_OK) return false;
+    bool is_value = seg_utf8_valid(text) && seg_json_in_value(&in) && seg_json_in_end(&in);
+    seg_json_in_close(&in);
+    return is_value;
+}
+
+/* ---- members ---- */
+
+/* The value of a member; *ret_is_number: it is one, or true. */
+static bool member_value(seg_json_in *in, uint64_t *ret_number, bool *ret_is_number)
+{
+    char c = seg_json_in_peek(in);
+    segue_slice rest = {in->text.data + in->at, 0};
+    if (!seg_json_in_value(in)) return false;
+    rest.size = (size_t)(in->text.data + in->at - rest.data);
+    *ret_number = 1;
+    *ret_is_number = c == 't' || seg_parse_u64(rest, ret_number);
+    return true;
+}
+
+bool seg_json_member_number(segue_slice object, const char *name, uint64_t *ret_number)
 {
     seg_json_in in;
     bool found = false;
     if (!object.data || seg_json_in_open(&in, object) != SEGUE_OK) return false;
     if (seg_json_in_must(&in, '{') && !seg_json_in_take(&in, '}')) do {
             segue_slice member;
-            uint64_t number = 0;
+            uint64_t value = 0;
             bool is_number = false;
-            if (!seg_json_in_text(&in, &member) || !seg_json_in_must(&in, ':') || !flat_value(&in, &number, &is_number))
+            if (!seg_json_in_text(&in, &member) || !seg_json_in_must(&in, ':') ||
+                !member_value(&in, &value, &is_number))
                 break;
             if (!is_number || !segue_slice_equal(member, segue_str(name))) continue;
-            *ret_number = number;
+            *ret_number = value;
             found = true;
         } while (seg_json_in_take(&in, ','));
     found = seg_json_in_must(&in, '}') && seg_json_in_end(&in) && found;

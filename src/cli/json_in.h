@@ -30,11 +30,15 @@ bool seg_json_in_text(seg_json_in *in, segue_slice *ret_text);
 bool seg_json_in_number(seg_json_in *in, uint64_t *ret_number);
 bool seg_json_in_bool(seg_json_in *in, bool *ret_value);
 bool seg_json_in_null(seg_json_in *in);
+/* Any value, passed over. It fails if it is none. */
+bool seg_json_in_value(seg_json_in *in);
+/* Whether a text is exactly one JSON value. NO_MEMORY counts as no. */
+bool seg_json_is_value(segue_slice text);
 /* Nothing is left. */
 bool seg_json_in_end(seg_json_in *in);
 
-/* The member of a flat object (texts, whole numbers, true, false, null) with this name: its number, or 1 for true. False:
- * no such object, no such member, or no number. */
-bool seg_json_flat_number(segue_slice object, const char *name, uint64_t *ret_number);
+/* The member of an object with this name: its unsigned whole number, or 1 for true. False: no object, no such member, or no
+ * number. */
+bool seg_json_member_number(segue_slice object, const char *name, uint64_t *ret_number);
 
 #endif

@@ -232,6 +232,7 @@ static int by_name(const void *a, const void *b)
 static segue_status read_xattrs(parsed *p, const char *field, segue_error *reterr)
 {
     size_t n = 0;
+    char quoted[SEG_QUOTED_MAX];
     p->rec.xattrs = p->xattrs;
     if (!seg_json_in_must(&p->in, '{')) return wrong(reterr, field, "an object");
     if (seg_json_in_take(&p->in, '}')) return SEGUE_OK;
@@ -242,15 +243,17 @@ static segue_status read_xattrs(parsed *p, const char *field, segue_error *reter
         if (!seg_json_in_text(&p->in, &x->name) || !seg_json_in_must(&p->in, ':') ||
             !seg_json_in_text(&p->in, &x->value))
             return wrong(reterr, field, "an object of texts that hold JSON");
+        if (!seg_json_is_value(x->value))
+            return seg_error_set(reterr, SEGUE_INVALID_JSON, "the value of the xattr %s is no JSON",
+                                 seg_quote(x->name, quoted));
         n++;
     } while (seg_json_in_take(&p->in, ','));
     if (!seg_json_in_must(&p->in, '}')) return wrong(reterr, field, "an object of texts that hold JSON");
     if (n > 1) qsort(p->xattrs, n, sizeof *p->xattrs, by_name);
     for (size_t i = 1; i < n; i++)
         if (by_name(&p->xattrs[i - 1], &p->xattrs[i]) == 0)
-            return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has the xattr \"%.*s\" twice",
-                                 (int)(p->xattrs[i].name.size < 40 ? p->xattrs[i].name.size : 40),
-                                 p->xattrs[i].name.data);
+            return seg_error_set(reterr, SEGUE_INVALID_JSON, "it has the xattr %s twice",
+                                 seg_quote(p->xattrs[i].name, quoted));
     p->rec.n_xattrs = n;
     return SEGUE_OK;
 }

@@ -293,9 +293,9 @@ bool seg_ledger_number(const segue_record *rec, uint64_t *ret_number)
     if (!rec || rec->is_tombstone) return false;
     if (read_number(rec->body, ret_number)) return true;
     uint64_t is_pill = 0;
-    if (seg_json_flat_number(rec->body, "rehearsed", ret_number)) return true;
-    return seg_json_flat_number(rec->body, "sg_metadata_migration_pill", &is_pill) && is_pill == 1 &&
-           seg_json_flat_number(rec->body, "last_seq", ret_number);
+    if (seg_json_member_number(rec->body, "rehearsed", ret_number)) return true;
+    return seg_json_member_number(rec->body, "sg_metadata_migration_pill", &is_pill) && is_pill == 1 &&
+           seg_json_member_number(rec->body, "last_seq", ret_number);
 }
 
 static void check_sum(seg_ledger *ledger, const seg_entry *entry, const segue_record *rec)

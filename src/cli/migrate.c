@@ -88,6 +88,7 @@ int seg_verb_migrate(seg_cli *cli)
     segue_error err = {0};
     segue_migration_options options;
     SEG_AUTO_SIDES sides = {0};
+    seg_cli_catch_signals();
     int code = seg_migration_options(cli, &options);
     if (code == SEG_EXIT_DONE) code = seg_sides_open(cli, 0, SEG_SIDES_MAKE_TO, &sides);
     if (code != SEG_EXIT_DONE) return code;
@@ -132,7 +133,7 @@ static segue_status step_verify(segue_migration *migration, void *ctx, segue_err
 
 static void report_verified(const seg_cli *cli, const segue_verified *v)
 {
-    char a[32], b[32], c[32], d[32], e[32], f[32];
+    char a[32], b[32], c[32], d[32], e[32], f[32], g[32];
     if (cli->json) {
         seg_json_out out = {.file = stdout};
         seg_json_begin(&out, NULL, '{');
@@ -152,7 +153,7 @@ static void report_verified(const seg_cli *cli, const segue_verified *v)
            seg_cli_count(v->checked, a), seg_cli_count(v->same, b), seg_cli_count(v->changed, c),
            seg_cli_count(v->deleted, d), seg_cli_count(v->in_scope, e),
            seg_cli_style(v->differences > v->repaired ? SEG_BAD : SEG_GOOD), seg_cli_count(v->differences, f),
-           seg_cli_style(SEG_PLAIN), seg_cli_count(v->repaired, a));
+           seg_cli_style(SEG_PLAIN), seg_cli_count(v->repaired, g));
 }
 
 int seg_verb_verify(seg_cli *cli)

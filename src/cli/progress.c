@@ -6,14 +6,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BAR = 24 };
+enum { BAR = 16 };
 static const int64_t second_ns = 1000000000;
 
 void seg_progress_begin(seg_progress *p, const seg_cli *cli)
 {
     *p = (seg_progress){.cli = cli, .is_terminal = isatty(STDERR_FILENO) && !cli->json};
     p->began_ns = p->last_rate_ns = seg_mono_ns(segue_env_default());
-    p->last_ns = p->is_terminal ? 0 : p->began_ns; /* on a terminal the first line comes at once */
+    p->last_ns = p->began_ns;
 }
 
 static unsigned columns(void)
@@ -22,10 +22,16 @@ static unsigned columns(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-static void measure(seg_progress *p, int64_t now, uint64_t done)
+static void measure(seg_progress *p, const char *what, int64_t now, uint64_t done)
 {
     int64_t ns = now - p->last_rate_ns;
-    if (ns < second_ns / 4 || done < p->last_done) return;
+    if (what != p->what || done < p->last_done) {
+        p->what = what;
+        p->rate = 0;
+        p->last_done = done;
+        p->last_rate_ns = now;
+    }
+    if (ns < second_ns / 4) return;
     double rate = (double)(done - p->last_done) * 1e9 / (double)ns;
     p->rate = p->rate > 0 ? 0.7 * p->rate + 0.3 * rate : rate;
     p->last_done = done;
@@ -58,23 +64,26 @@ void seg_progress_say(seg_progress *p, const char *what, uint64_t done, uint64_t
 {
     int64_t now = seg_mono_ns(segue_env_default());
     if (p->cli->quiet) return;
-    measure(p, now, done);
+    measure(p, what, now, done);
     if (now - p->last_ns < (p->is_terminal ? second_ns / 10 : 10 * second_ns)) return;
     p->last_ns = now;
     if (p->cli->json) {
         say_json(p, what, done, total, now);
         return;
     }
-    char line[512], drawn[BAR * 3 + 1], a[32], b[32], c[32], eta[48] = "";
-    if (total > done && p->rate > 1)
-        (void)snprintf(eta, sizeof eta, ", %s left", /* fits */
-                       seg_cli_time((int64_t)((double)(total - done) / p->rate * 1e9), c));
+    char line[512], drawn[BAR * 3 + 1], a[32], b[32], c[32], eta[48] = "", rate[48] = "";
+    if (total > done && p->rate > 1 && (double)(total - done) / p->rate < 1e6) {
+        int64_t left = (int64_t)((double)(total - done) / p->rate) + 1;
+        if (left < 60) (void)snprintf(eta, sizeof eta, ", %d s left", (int)left);             /* fits */
+        else (void)snprintf(eta, sizeof eta, ", %s left", seg_cli_time(left * second_ns, c)); /* fits */
+    }
+    if (p->rate > 0) (void)snprintf(rate, sizeof rate, "  %s/s", seg_cli_count((uint64_t)p->rate, a)); /* fits */
     bar(drawn, done, total);
     int n = snprintf(line, sizeof line, "%-9s %s%s%s%s%s", what, total && p->is_terminal ? drawn : "",
                      total && p->is_terminal ? " " : "", seg_cli_count(done, a), total ? " of " : "",
                      total ? seg_cli_count(total, b) : "");
     if (n > 0 && (size_t)n < sizeof line)
-        (void)snprintf(line + n, sizeof line - (size_t)n, "  %.0f/s%s%s%s", p->rate, eta, detail ? "  " : "",
+        (void)snprintf(line + n, sizeof line - (size_t)n, "%s%s%s%s", rate, eta, detail ? "  " : "",
                        detail ? detail : ""); /* cut if it must be */
     if (!p->is_terminal) {
         fprintf(stderr, "%s\n", line);

@@ -81,8 +81,11 @@ static int open_dual(seg_rehearsal *r)
 static void on_progress(void *ctx, const segue_progress *p)
 {
     seg_rehearsal *r = ctx;
+    char count[32], detail[64];
+    (void)snprintf(detail, sizeof detail, "%s operations",
+                   seg_cli_count(seg_clients_operations(r->clients), count)); /* fits */
     if (seg_cli_asked_to_stop()) segue_migration_cancel(r->migration);
-    seg_progress_say(&r->progress, segue_stage_name(p->stage), p->done, p->total, "under clients");
+    seg_progress_say(&r->progress, segue_stage_name(p->stage), p->done, p->total, detail);
 }
 
 /* In small pages by one worker, so that small stores, too, are swept for a while and clients meet the sweep often. */
@@ -109,7 +112,7 @@ static bool wait_for(seg_rehearsal *r, const char *what, int64_t ns)
     const segue_env *env = segue_env_default();
     int64_t end = seg_mono_ns(env) + ns;
     for (int64_t now; (now = seg_mono_ns(env)) < end && !seg_cli_asked_to_stop();) {
-        seg_progress_say(&r->progress, what, 0, 0, NULL);
+        seg_progress_say(&r->progress, what, seg_clients_operations(r->clients), 0, "operations");
         seg_sleep_ns(env, end - now < second_ns / 20 ? end - now : second_ns / 20);
     }
     return !seg_cli_asked_to_stop();
@@ -118,18 +121,18 @@ static bool wait_for(seg_rehearsal *r, const char *what, int64_t ns)
 static int migrate_under_clients(seg_rehearsal *r)
 {
     segue_error err = {0};
-    seg_clients *clients = NULL;
     const segue_env *env = segue_env_default();
     int64_t began = seg_mono_ns(env);
-    segue_status st = seg_clients_start(r->dual, &r->ledger, r->n_clients, r->seed, &clients, &err);
+    segue_status st = seg_clients_start(r->dual, &r->ledger, r->n_clients, r->seed, &r->clients, &err);
     if (st != SEGUE_OK) return seg_cli_fail(r->cli, st, &err);
     bool go_on = wait_for(r, "clients", r->client_ns / 2);
-    seg_clients_period(clients, 1);
+    seg_clients_period(r->clients, 1);
     if (go_on) st = run_migration(r, &err);
-    seg_clients_period(clients, 2);
+    seg_clients_period(r->clients, 2);
     int64_t left = r->client_ns - (seg_mono_ns(env) - began);
     if (go_on && st == SEGUE_OK) go_on = wait_for(r, "clients", left > after_ns ? left : after_ns);
-    seg_clients_stop(clients, &r->counts);
+    seg_clients_stop(r->clients, &r->counts);
+    r->clients = NULL;
     if (!go_on || seg_cli_asked_to_stop())
         return seg_cli_failf(r->cli, SEGUE_NOT_FINISHED, "stopped; the originals are as they were");
     return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(r->cli, st, &err);

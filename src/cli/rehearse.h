@@ -22,6 +22,7 @@ typedef struct seg_rehearsal {
     seg_ledger ledger;
     seg_progress progress;
     segue_migration *migration; /* while it runs */
+    seg_clients *clients;       /* while they run */
     uint64_t copied_from, copied_to;
     uint64_t in_scope; /* records that the policy moves */
     uint64_t compared; /* records that no client touched */

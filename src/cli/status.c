@@ -101,7 +101,8 @@ void seg_status_text(const segue_migration_status *s)
     line("failures, tried again", s->counts.errors, "");
     line("tombstones purged that only hid the old store", s->counts.purged, "");
     printf("  %s passes, %s of work", seg_cli_count(s->counts.passes, a), seg_cli_time(s->active_ns, b));
-    printf(", writes held for %s\n", seg_cli_time(s->hold_ns, a));
+    if (s->hold_ns) printf(", writes held for %s", seg_cli_time(s->hold_ns, a));
+    printf("\n");
     if (s->last_error && *s->last_error) printf("  last error: %s\n", s->last_error);
     for (size_t i = 0; i < s->n_failed_keys; i++) printf("  failed: %s\n", s->failed_keys[i]);
     for (size_t i = 0; i < s->n_foreign_keys; i++) printf("  written in the old store: %s\n", s->foreign_keys[i]);

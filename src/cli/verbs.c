@@ -125,7 +125,7 @@ const seg_cli_verb seg_cli_verbs[] = {
      "  segue put " OLD " greeting '{\"text\":\"hello\"}' --expiry 1d --xattr 'owner=\"me\"'", GROUPS(cas, put),
      seg_verb_put},
     {"rm", "URL KEY", 2, 2, "delete a document", "It leaves a tombstone with its system xattrs.",
-     "  segue rm " OLD " _sync:user:bulk001", GROUPS(cas), seg_verb_rm},
+     "  segue rm " OLD " _sync:user:ada.allen32", GROUPS(cas), seg_verb_rm},
     {"ls", "URL", 1, 1, "list keys", "One a line, in byte order. What is not printable is shown as \\xNN.",
      "  segue ls -l --limit 5 --prefix _sync:user: " OLD, GROUPS(range, ls), seg_verb_ls},
     {"export", "URL", 1, 1, "write records as JSON Lines to standard output",
