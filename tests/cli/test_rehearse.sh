@@ -1,0 +1,31 @@
+#!/bin/bash
+# A rehearsal leaves the originals alone, cleans up after itself, and says what it found.
+. "$(dirname "$0")/lib.sh"
+
+bucket sg-bucket b
+old="rosmar:$T/b?collection=_default._default" new="rosmar:$T/b?collection=_system._mobile"
+both=(--from "$old" --to "$new" --policy sync-gateway)
+sum() { sha256sum "$T/b/rosmar.sqlite3"; }
+before=$(sum)
+export TMPDIR=$T/tmp
+mkdir "$TMPDIR"
+expect 0 "rehearse" rehearse "${both[@]}" --clients 16 --seconds 2 --seed 5
+true_that "passed" grep -q '^verdict    passed' "$T/out"
+true_that "shows latencies without and with the sweep" [ "$(grep -cE '(reads|writes) +(before|during|after)' "$T/out")" = 6 ]
+true_that "the original is byte for byte what it was" [ "$(sum)" = "$before" ]
+true_that "nothing is left in the temporary folder" [ -z "$(ls -A "$TMPDIR")" ]
+
+expect 0 "rehearse --json" rehearse "${both[@]}" --clients 4 --seconds 1 --json -q
+true_that "tells the verdict" grep -q '^{"verdict":"passed",' "$T/out"
+true_that "touched many keys" [ "$(sed -n 's/.*"touched":\([0-9]*\).*/\1/p' "$T/out")" -gt 100 ]
+true_that "compared the others" [ "$(sed -n 's/.*"compared":\([0-9]*\).*/\1/p' "$T/out")" -gt 500 ]
+
+expect 0 "rehearse --scratch" rehearse "${both[@]}" --seconds 1 --scratch "$T/scratch"
+true_that "keeps the copies there" [ -f "$T/scratch/rehearsal.db" ]
+refused 1 'is there already' "a second rehearsal there is refused" rehearse "${both[@]}" --scratch "$T/scratch" -q
+refused 2 'clients must be' "no clients" rehearse "${both[@]}" --clients 0
+
+bucket sg-bucket-halfway h
+expect 0 "rehearse what is half done" rehearse --from "rosmar:$T/h?collection=_default._default" \
+    --to "rosmar:$T/h?collection=_system._mobile" --policy sync-gateway --seconds 1
+finish
