@@ -595,9 +595,9 @@ static void a_key_that_stops_is_found_before_anything_is_moved(void **state)
     mscene s;
     begin_scene(&s, MEM_TWO);
     segue_policy_free(s.policy);
-    assert_ok(segue_policy_parse(
-        K("{\"rules\":[{\"key\":\"d:10\",\"action\":\"stop\"},{\"prefix\":\"d:\",\"action\":\"move\"}]}"), &s.policy,
-        &test_err));
+    static const char text[] = "{\"rules\":[{\"key\":\"d:10\",\"action\":\"stop\"},"
+                               "{\"prefix\":\"d:\",\"action\":\"move\"}]}";
+    assert_ok(segue_policy_parse(K(text), &s.policy, &test_err));
     s.options.policy = s.policy;
     assert_refused(&s, SEGUE_REFUSED, "d:10");
     end_scene(&s);
