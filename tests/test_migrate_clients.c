@@ -1,5 +1,5 @@
-/* Migrations among others: clients of a dual store in the same process, programs that know nothing of the migration, operators who
- * hold a step, verify and repair; and what is refused. */
+/* Migrations among others: clients of a dual store in the same process, programs that know nothing of the migration,
+ * operators who hold a step, verify and repair; and what is refused. */
 #include "migration_scene.h"
 
 #include <pthread.h>
