@@ -221,10 +221,10 @@ static void killed_at_every_call_it_goes_on(void **state)
     static const size_t which[] = {SQLITE_ONE, SQLITE_TWO};
     for (size_t w = 0; w < 2; w++)
         for (int side = 0; side < 2; side++)
-            for (unsigned nth = 1, died = true; died; nth++) {
+            for (unsigned nth = 1, died = true; died; nth += 1 + (unsigned)w) {
                 char what[160];
                 mscene s;
-                seg_fault_plan when = {.nth = nth, .after = nth % 2};
+                seg_fault_plan when = {.nth = nth, .after = nth / 2 % 2};
                 (void)snprintf(what, sizeof what, "%s, killed at call %u of side %d", pairs[which[w]].name, nth, side);
                 begin_scene(&s, which[w]);
                 s.options.stale_ns = 0; /* the default: that the process is gone must show */

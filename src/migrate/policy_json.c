@@ -14,8 +14,7 @@ static size_t skip_string(const char *text, size_t size, size_t at)
     return at < size ? at + 1 : size;
 }
 
-/* After the comment that begins at `at`. A comment that is not closed goes to the end, and what is missing then is
- * found by the parser. */
+/* After the comment that begins at `at`; 0: it is not closed. */
 static size_t end_of_comment(const char *text, size_t size, size_t at)
 {
     if (text[at + 1] == '/') {
@@ -24,21 +23,25 @@ static size_t end_of_comment(const char *text, size_t size, size_t at)
     }
     for (at += 2; at + 1 < size; at++)
         if (text[at] == '*' && text[at + 1] == '/') return at + 2;
-    return size;
+    return 0;
 }
 
-static void blank_comments(char *text, size_t size)
+/* False: a comment is not closed. */
+static bool blank_comments(char *text, size_t size)
 {
     for (size_t at = 0; at < size;) {
         if (text[at] == '"') {
             at = skip_string(text, size, at);
         } else if (text[at] == '/' && at + 1 < size && (text[at + 1] == '/' || text[at + 1] == '*')) {
-            for (size_t end = end_of_comment(text, size, at); at < end; at++)
+            size_t end = end_of_comment(text, size, at);
+            if (end == 0) return false;
+            for (; at < end; at++)
                 if (text[at] != '\n') text[at] = ' ';
         } else {
             at++;
         }
     }
+    return true;
 }
 
 /* ---- fields ---- */
@@ -165,7 +168,8 @@ segue_status segue_policy_parse(segue_slice text, segue_policy **ret_policy, seg
     if (text.size > SEG_POLICY_TEXT_MAX) return seg_error_set(reterr, SEGUE_INVALID_POLICY, "policy: far too long");
     SEG_AUTO_STRING copy = seg_strndup(text.size ? text.data : "", text.size);
     if (!copy) return seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for a policy");
-    blank_comments(copy, text.size);
+    if (!blank_comments(copy, text.size))
+        return seg_error_set(reterr, SEGUE_INVALID_POLICY, "policy: a comment is not closed");
     json_t *root = json_loadb(copy, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
     if (!root)
         return seg_error_set(reterr, SEGUE_INVALID_POLICY, "policy: line %d, column %d: %s", where.line, where.column,
