@@ -110,6 +110,41 @@ static void foreign_write_between_two_runs_is_seen(void **state)
     end_scene(&s);
 }
 
+static void erase_behind(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
+{
+    mscene *s = ctx;
+    SEG_AUTO(segue_doc) doc = {0};
+    (void)op, (void)key;
+    if (after || count != 1) return;
+    segue_call call = seg_call_new(s->from, 0, &test_err);
+    assert_ok(seg_call_get(s->from, K("d:00"), &doc, &call));
+    assert_ok(seg_call_erase(s->from, K("d:00"), doc.rec.cas, &call));
+}
+
+/* Not a delete, which leaves a tombstone: the record is not there any more, on neither side, and nothing waits for it. */
+static void what_is_erased_outright_by_others_is_not_missed(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t which;
+        unsigned op;
+        bool arrives;
+    } cases[] = {{MEM_ONE, SEG_OP_MOVE, false}, {SQLITE_ONE, SEG_OP_MOVE, false}, {MEM_TWO, SEG_OP_WRITE_MANY, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mscene s;
+        begin_scene(&s, cases[i].which);
+        seg_fault_plan plan = {.ops = cases[i].op, .hook = erase_behind, .hook_ctx = &s};
+        seg_fault_set(s.fault_from, &plan);
+        assert_ok(run_scene(&s));
+        assert_int_equal(is_at(s.to, "d:00"), cases[i].arrives);
+        assert_int_equal(count_records(s.to), cases[i].arrives ? N_MOVED : N_MOVED - 1);
+        segue_migration_status status = read_status(&s);
+        assert_int_equal(status.counts.foreign_writes, !cases[i].arrives);
+        segue_migration_status_free(&status);
+        end_scene(&s);
+    }
+}
+
 /* ---- counters that outsiders go on incrementing ---- */
 
 static void increment_outside(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
@@ -670,6 +705,7 @@ int main(void)
         IN_FOLDER(foreign_write_is_settled_as_the_operator_says),
         IN_FOLDER(foreign_write_stops_until_it_is_decided),
         IN_FOLDER(foreign_write_between_two_runs_is_seen),
+        IN_FOLDER(what_is_erased_outright_by_others_is_not_missed),
         IN_FOLDER(no_increment_of_an_outsider_is_lost),
         IN_FOLDER(clients_lose_nothing_while_it_runs),
         IN_FOLDER(the_operator_holds_the_seal_and_the_cleaning),

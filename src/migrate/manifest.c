@@ -88,8 +88,9 @@ segue_put seg_manifest_put(segue_slice key, const segue_buf *body)
 bool seg_manifest_next(segue_slice body, size_t *at, seg_entry *ret_entry, bool *ret_ok)
 {
     *ret_ok = true;
+    if (body.size == 0) return false; /* no entries, no header */
     if (*at == 0) {
-        *ret_ok = body.size > 0 && body.data[0] == VERSION;
+        *ret_ok = body.data[0] == VERSION;
         *at = 1;
     }
     if (!*ret_ok || *at == body.size) return false;

@@ -30,6 +30,7 @@ typedef struct item {
     bool primary_is_tombstone;
     bool skip; /* nothing is done about it in this batch */
     bool put_failed;
+    bool is_gone; /* erased by somebody else before it could be moved */
     segue_status status;
 } item;
 
@@ -122,7 +123,7 @@ static segue_status remember(batch *b)
 {
     for (size_t i = 0; i < b->n; i++) {
         const item *it = &b->items[i];
-        if (it->skip) continue;
+        if (it->skip || it->is_gone) continue;
         seg_entry entry = seg_manifest_entry(it->rec, b->m->keeps_cas);
         if (it->primary_cas && !was_copied(it)) {
             entry.bits = SEG_ENTRY_THERE;
@@ -183,6 +184,29 @@ static segue_status settle(batch *b, const item *it, segue_status st, bool moved
 
 /* ---- inside one engine ---- */
 
+/* What was gone from the fallback although nobody has moved it, somebody has erased outright: not a delete, after which
+ * there is a tombstone. It must not be looked for in the primary, so it leaves the manifest. */
+static segue_status forget_gone(batch *b)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    bool any = false;
+    for (size_t i = 0; i < b->n; i++) {
+        item *it = &b->items[i];
+        if (it->skip || it->status != SEGUE_NOT_FOUND || it->primary_cas) continue;
+        segue_status st = seg_call_get(b->m->to, it->rec->key, &doc, b->call);
+        if (st == SEGUE_OK) continue; /* another runner has moved it */
+        if (st != SEGUE_NOT_FOUND) return st;
+        b->swept->counts.foreign_writes++;
+        any = it->is_gone = true;
+    }
+    if (!any || !b->manifest_number) return SEGUE_OK;
+    segue_buf_clear(&b->manifest);
+    segue_status st = remember(b);
+    if (st != SEGUE_OK) return st;
+    segue_put put = manifest_put(b);
+    return seg_call_put(b->m->to, &put, NULL, b->call);
+}
+
 static segue_status move_natively(batch *b)
 {
     segue_migration *m = b->m;
@@ -202,11 +226,12 @@ static segue_status move_natively(batch *b)
     size_t at = 0;
     for (size_t i = 0; i < b->n && st == SEGUE_OK; i++) {
         if (b->items[i].skip) continue;
+        b->items[i].status = moves[at].status;
         st = settle(b, &b->items[i], moves[at].status, moves[at].moved);
         at++;
     }
     seg_free(moves);
-    return st;
+    return st == SEGUE_OK ? forget_gone(b) : st;
 }
 
 /* ---- from one engine to another ---- */
