@@ -451,6 +451,40 @@ static void sync_decides_whether_a_write_waits_for_the_disk(void **state)
     segue_close(full);
 }
 
+/* ---- memory ---- */
+
+static atomic_size_t n_allocations;
+
+static void *count_realloc(void *ctx, void *memory, size_t size)
+{
+    (void)ctx; /* one count for all */
+    atomic_fetch_add(&n_allocations, 1);
+    return realloc(memory, size);
+}
+
+static void just_free(void *ctx, void *memory)
+{
+    (void)ctx; /* as above */
+    free(memory);
+}
+
+static void a_hot_get_allocates_nothing(void **state)
+{
+    segue_xattr xattr = {str("_sync"), str("{}")};
+    segue_record rec = {.key = str("k"), .body = str("{\"a\":1}"), .xattrs = &xattr, .n_xattrs = 1, .revision = 1};
+    segue_doc doc = {0};
+    (void)state;
+    segue_store *s = test_open_file("app.db", NULL, 0);
+    assert_ok(segue_put_record(s, &rec, 0, NULL, NULL, &test_err));
+    assert_ok(segue_get(s, str("k"), NULL, &doc, &test_err));
+    size_t before = atomic_load(&n_allocations);
+    for (int i = 0; i < 100; i++) assert_ok(segue_get(s, str("k"), NULL, &doc, &test_err));
+    assert_status(segue_get(s, str("none"), NULL, &doc, &test_err), SEGUE_NOT_FOUND);
+    assert_int_equal(atomic_load(&n_allocations), before);
+    segue_doc_free(&doc);
+    segue_close(s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, test_make_folder, test_remove_folder)
 
 int main(void)
@@ -473,7 +507,10 @@ int main(void)
         TEST(a_file_that_was_moved_away_is_not_written_any_more),
         TEST(a_child_may_not_use_what_its_parent_opened),
         TEST(sync_decides_whether_a_write_waits_for_the_disk),
+        TEST(a_hot_get_allocates_nothing),
     };
+    static const segue_allocator counting = {NULL, count_realloc, just_free};
+    segue_set_allocator(&counting);
     test_disk_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -242,7 +242,7 @@ static void *read_on(void *arg)
 static void the_log_begins_anew_even_under_steady_reading(void **state)
 {
     static char body[1024 * 1024];
-    enum { N_READERS = 2, N_WRITES = 80, MOST = 40 * 1024 * 1024 };
+    enum { N_READERS = 2, N_WRITES = 50, MOST = 40 * 1024 * 1024 };
     reader readers[N_READERS] = {0};
     atomic_bool stop = false;
     off_t most = 0;
