@@ -103,7 +103,7 @@ static int write_in_the_future(void)
 {
     segue_env env = world();
     atomic_store(&wall_s, 1831536000);
-    segue_store *s = test_open_file("app.db", &env, 0);
+    segue_store *s = test_open_in_child("app.db", &env);
     if (set(s, "k", "2", NULL) != SEGUE_OK) return 1;
     segue_close(s);
     return 0;
@@ -149,11 +149,46 @@ static segue_status add_one(segue_store *s, const char *key)
 
 static int count_up_here(void)
 {
-    segue_store *s = test_open_file("app.db", NULL, 0); /* they all make the file, too */
+    segue_store *s = test_open_in_child("app.db", NULL); /* they all make the file, too */
     for (int i = 0; i < N_STEPS; i++)
         if (add_one(s, "counter") != SEGUE_OK) return 1;
     segue_close(s);
     return 0;
+}
+
+static int open_and_write(int start)
+{
+    char go;
+    if (read(start, &go, 1) != 0) return 2; /* it ends when the other end is closed: for all at once */
+    for (int i = 0; i < N_STEPS; i++) {
+        segue_store *s = test_open_in_child("app.db", NULL);
+        if (add_one(s, "counter") != SEGUE_OK) return 1;
+        segue_close(s);
+    }
+    return 0;
+}
+
+/* The first makes the file, and whoever closes it last for a moment clears the log away, under the others' feet. */
+static void processes_may_open_and_close_a_file_at_once(void **state)
+{
+    pid_t children[N_PROCESSES];
+    int start[2], how = 0;
+    (void)state;
+    assert_int_equal(pipe(start), 0);
+    for (int i = 0; i < N_PROCESSES; i++)
+        if ((children[i] = fork()) == 0) {
+            (void)close(start[1]); /* the parent's */
+            _exit(open_and_write(start[0]));
+        }
+    (void)close(start[0]); /* the children's */
+    (void)close(start[1]); /* now */
+    for (int i = 0; i < N_PROCESSES; i++) {
+        assert_int_equal(waitpid(children[i], &how, 0), children[i]);
+        assert_int_equal(how, 0);
+    }
+    segue_store *s = test_open_file("app.db", NULL, SEGUE_OPEN_EXISTING);
+    assert_body(s, "counter", "160");
+    segue_close(s);
 }
 
 static void processes_lose_no_increments(void **state)
@@ -561,7 +596,7 @@ static void write_until_killed(int out)
 {
     static line lines[N_LINES];
     pthread_t thread;
-    segue_store *s = test_open_file("app.db", NULL, 0);
+    segue_store *s = test_open_in_child("app.db", NULL);
     for (int i = 0; i < N_LINES; i++) {
         lines[i] = (line){s, out, i};
         if (pthread_create(&thread, NULL, write_line, &lines[i]) != 0) _exit(1);
@@ -617,6 +652,7 @@ int main(void)
         TEST(cas_grows_over_reopening_and_clocks_that_step_back),
         TEST(a_cas_that_no_clock_gives_is_not_kept),
         TEST(cas_grows_over_processes_with_different_clocks),
+        TEST(processes_may_open_and_close_a_file_at_once),
         TEST(processes_lose_no_increments),
         TEST(threads_share_a_file),
         TEST(the_log_begins_anew_even_under_steady_reading),

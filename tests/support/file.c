@@ -38,6 +38,14 @@ segue_store *test_open_file(const char *rest, const segue_env *env, unsigned fla
     return store;
 }
 
+segue_store *test_open_in_child(const char *rest, const segue_env *env)
+{
+    segue_store *store = NULL;
+    if (open_file(rest, env, 0, &store) == SEGUE_OK) return store;
+    print_message("in a child: %s\n", test_err.message);
+    _exit(99);
+}
+
 segue_status test_try_file(const char *rest, unsigned flags)
 {
     segue_store *store = NULL;

@@ -9,6 +9,8 @@
 const char *test_path(const char *name);
 /* The store sqlite:FOLDER/`rest`. env may be NULL. */
 segue_store *test_open_file(const char *rest, const segue_env *env, unsigned flags);
+/* The same in a child process, which ends with 99 if that fails: a failed test is the parent's to report. */
+segue_store *test_open_in_child(const char *rest, const segue_env *env);
 /* The status of opening it, and test_err; closed again if it does open. */
 segue_status test_try_file(const char *rest, unsigned flags);
 /* The file of tables by itself; what a query yields first, as text ("NULL", "no row"), valid until the next question; run. */

@@ -237,12 +237,11 @@ static segue_status open_and_check(seg_sql_conn *conn, seg_sql_mode mode, segue_
     return st == SEGUE_OK ? prepare_all(conn, reader ? conn->kind->n_reads : conn->kind->n_sql, call) : st;
 }
 
-segue_status seg_sql_conn_open(const seg_sql_kind *kind, const char *path, seg_sql_mode mode, seg_sql_conn **ret_conn,
-                               segue_call *call)
+static segue_status try_to_open(const seg_sql_kind *kind, const char *path, seg_sql_mode mode, seg_sql_conn **ret_conn,
+                                segue_call *call)
 {
     seg_sql_conn *conn = seg_alloc_zero(sizeof *conn);
     if (!conn) return segue_fail(call, SEGUE_NO_MEMORY, "%s: out of memory for a connection", kind->name);
-    seg_assert(kind->n_sql <= SEG_SQL_STMTS_MAX);
     conn->kind = kind;
     conn->path = path;
     conn->call = call;
@@ -256,4 +255,19 @@ segue_status seg_sql_conn_open(const seg_sql_kind *kind, const char *path, seg_s
     }
     *ret_conn = conn;
     return SEGUE_OK;
+}
+
+segue_status seg_sql_conn_open(const seg_sql_kind *kind, const char *path, seg_sql_mode mode, seg_sql_conn **ret_conn,
+                               segue_call *call)
+{
+    seg_backoff backoff;
+    int64_t limit = seg_mono_ns(call->env) + BUSY_NS;
+    if (call->deadline_ns && call->deadline_ns < limit) limit = call->deadline_ns;
+    seg_assert(kind->n_sql <= SEG_SQL_STMTS_MAX);
+    seg_backoff_init(&backoff, BUSY_FIRST_NS, BUSY_MOST_NS);
+    /* Where several make a file or turn to its log at once, SQLite does not ask whether to wait: begin again. */
+    for (;;) {
+        segue_status st = try_to_open(kind, path, mode, ret_conn, call);
+        if (st != SEGUE_UNAVAILABLE || !seg_backoff_wait(&backoff, call->env, limit)) return st;
+    }
 }
