@@ -15,7 +15,7 @@
 #include "base/base.h"
 #include "base/env.h"
 #include "base/rules.h"
-#include "store/call.h"
+#include "store/filters.h"
 #include <segue/dual.h>
 #include <segue/ops.h>
 
@@ -180,6 +180,7 @@ static void test_ledger_adds_up_counters(void **state)
 
 typedef struct world {
     segue_store *primary, *fallback, *dual;
+    segue_store *slow_primary, *slow_fallback; /* what the dual store is made of: the same, with a delay */
     seg_ledger ledger;
     int failed;
 } world;
@@ -194,14 +195,27 @@ static void fill(world *w, int i)
     if (i % 7 == 0) ASSERT_OK(segue_delete(w->fallback, segue_str(key), NULL, NULL));
 }
 
-static void begin(world *w)
+/* The same store through a filter that waits before each of these calls, so that others get in between. */
+static segue_store *slow(segue_store *store, unsigned ops)
+{
+    segue_store *filter = NULL;
+    seg_fault_plan plan = {.ops = ops, .nth = ops ? 1 : 0, .persistent = true, .status = SEGUE_OK, .delay_ns = 300000};
+    ASSERT_OK(seg_fault_open(store, &filter, NULL));
+    seg_fault_set(filter, &plan);
+    return filter;
+}
+
+static void begin(world *w, unsigned slow_in_primary, unsigned slow_in_fallback)
 {
     SEG_AUTO(segue_doc) doc = {0};
     *w = (world){0};
     ASSERT_OK(segue_open("mem:", NULL, &w->primary, NULL));
     ASSERT_OK(segue_open("mem:", NULL, &w->fallback, NULL));
     for (int i = 0; i < DOCS; i++) fill(w, i);
-    ASSERT_OK(segue_dual_open(w->primary, w->fallback, NULL, &w->dual, NULL));
+    w->slow_primary = slow_in_primary ? slow(w->primary, slow_in_primary) : NULL;
+    w->slow_fallback = slow_in_fallback ? slow(w->fallback, slow_in_fallback) : NULL;
+    ASSERT_OK(segue_dual_open(w->slow_primary ? w->slow_primary : w->primary,
+                              w->slow_fallback ? w->slow_fallback : w->fallback, NULL, &w->dual, NULL));
     seg_ledger_init(&w->ledger, true);
     for (int i = 0; i < DOCS; i += 2) {
         char key[16];
@@ -242,13 +256,13 @@ static void *sweep(void *arg)
 }
 
 /* Run clients and the sweep; the differences that the ledger has found. */
-static uint64_t rehearse(const char *rule_off, uint64_t seed)
+static uint64_t rehearse(const char *rule_off, uint64_t seed, unsigned slow_in_primary, unsigned slow_in_fallback)
 {
     world w;
     pthread_t thread;
     seg_clients *clients = NULL;
     static seg_client_counts counts;
-    begin(&w);
+    begin(&w, slow_in_primary, slow_in_fallback);
     if (rule_off && !seg_rule_switch(rule_off, false)) fail_msg("there is no rule %s", rule_off);
     ASSERT_OK(seg_clients_start(w.dual, &w.ledger, CLIENTS, seed, &clients, NULL));
     seg_sleep_ns(segue_env_default(), 50000000);
@@ -266,11 +280,13 @@ static uint64_t rehearse(const char *rule_off, uint64_t seed)
     }
     uint64_t found = w.ledger.differences;
     for (uint64_t i = 0; i < found && i < 3; i++) print_message("  %s\n", w.ledger.texts[i]);
-    for (int op = 0; op < SEG_N_OPS; op++)
-        if (counts.acknowledged[op] == 0) fail_msg("seed %d: no client did %s", (int)seed, seg_op_name((seg_op)op));
+    for (int op = 0; op < SEG_N_DOS; op++)
+        if (counts.acknowledged[op] == 0) fail_msg("seed %d: no client did %s", (int)seed, seg_do_name((seg_do)op));
     assert_true(counts.reads[0].n > 0 && counts.writes[1].n > 0);
     seg_ledger_free(&w.ledger);
     segue_close(w.dual);
+    segue_close(w.slow_fallback);
+    segue_close(w.slow_primary);
     segue_close(w.fallback);
     segue_close(w.primary);
     return found;
@@ -280,14 +296,14 @@ static void test_clients_and_sweep_leave_no_difference(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 3; seed++) {
-        uint64_t found = rehearse(NULL, seed);
+        uint64_t found = rehearse(NULL, seed, seed == 3 ? SEG_OP_PUT : 0, seed == 2 ? SEG_OP_GET : 0);
         if (found) fail_msg("seed %d: %d differences", (int)seed, (int)found);
     }
 }
 
 static void notices(const char *rule)
 {
-    uint64_t found = rehearse(rule, 1);
+    uint64_t found = rehearse(rule, 1, 0, 0);
     if (!found) fail_msg("the ledger does not notice that %s is switched off", rule);
     print_message("%s: %d differences\n", rule, (int)found);
 }
@@ -323,6 +339,25 @@ static void test_ledger_notices_mutations_that_ignore_the_fallback(void **state)
     notices("MUTATE_READS_FALLBACK");
 }
 
+/* What only shows when a step of the sweep falls between two calls of a client: some seeds, and delays there. */
+static void notices_in_time(const char *rule, unsigned slow_in_primary, unsigned slow_in_fallback)
+{
+    uint64_t found = 0, seed = 0;
+    while (!found && seed < 30) found = rehearse(rule, ++seed, slow_in_primary, slow_in_fallback);
+    if (!found) fail_msg("the ledger does not notice that %s is switched off", rule);
+    print_message("%s: %d differences with seed %d\n", rule, (int)found, (int)seed);
+}
+static void test_ledger_notices_false_misses(void **state)
+{
+    (void)state;
+    notices_in_time("THIRD_READ", 0, SEG_OP_GET);
+}
+static void test_ledger_notices_blind_inserts(void **state)
+{
+    (void)state;
+    notices_in_time("INSERT_EXPECTS_ABSENT", SEG_OP_PUT, 0);
+}
+
 static void test_latency_is_within_a_bucket(void **state)
 {
     (void)state;
@@ -351,6 +386,8 @@ int main(void)
         cmocka_unit_test(test_ledger_notices_copies_that_carry_the_body_only),
         cmocka_unit_test(test_ledger_notices_tombstones_that_do_not_hide),
         cmocka_unit_test(test_ledger_notices_mutations_that_ignore_the_fallback),
+        cmocka_unit_test(test_ledger_notices_false_misses),
+        cmocka_unit_test(test_ledger_notices_blind_inserts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

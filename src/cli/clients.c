@@ -36,11 +36,11 @@ struct seg_clients {
     unsigned n;
 };
 
-const char *seg_op_name(seg_op op)
+const char *seg_do_name(seg_do op)
 {
-    static const char *const names[SEG_N_OPS] = {"get",  "update", "set",   "add",   "delete", "touch",
+    static const char *const names[SEG_N_DOS] = {"get",  "update", "set",   "add",   "delete", "touch",
                                                  "incr", "cas",    "xattr", "count", "shared"};
-    return (unsigned)op < SEG_N_OPS ? names[op] : "?";
+    return (unsigned)op < SEG_N_DOS ? names[op] : "?";
 }
 
 /* ---- latency ---- */
@@ -87,15 +87,15 @@ static uint64_t next(client *c)
     return z ^ z >> 31;
 }
 
-static seg_op choose(client *c)
+static seg_do choose(client *c)
 {
-    static const unsigned char weights[SEG_N_OPS] = {36, 14, 6, 8, 7, 6, 5, 6, 4, 5, 3}; /* 100 */
+    static const unsigned char weights[SEG_N_DOS] = {36, 14, 6, 8, 7, 6, 5, 6, 4, 5, 3}; /* 100 */
     unsigned at = (unsigned)(next(c) % 100);
-    for (seg_op op = 0; op < SEG_N_OPS; op++) {
+    for (seg_do op = 0; op < SEG_N_DOS; op++) {
         if (at < weights[op]) return op;
         at -= weights[op];
     }
-    return SEG_OP_GET;
+    return SEG_DO_GET;
 }
 
 static segue_slice new_body(client *c)
@@ -120,7 +120,7 @@ static bool read_back(client *c, segue_slice key, segue_doc *doc, bool *ret_exis
     return false;
 }
 
-static void settle(client *c, seg_op op, seg_entry *entry, const segue_mutation *m, segue_status st,
+static void settle(client *c, seg_do op, seg_entry *entry, const segue_mutation *m, segue_status st,
                    const segue_outcome *outcome)
 {
     if (segue_status_is_retryable(st)) {
@@ -162,19 +162,19 @@ static segue_expiry some_expiry(client *c, uint64_t choice)
 }
 
 /* The mutation of an operation on an owned key. x: room for an xattr. */
-static segue_mutation make(client *c, seg_op op, const seg_entry *entry, segue_xattr *x)
+static segue_mutation make(client *c, seg_do op, const seg_entry *entry, segue_xattr *x)
 {
     uint64_t choice = next(c);
     segue_mutation m = {.body_op = SEGUE_BODY_SET, .json = SEGUE_JSON_YES};
-    if (op == SEG_OP_TOUCH || op == SEG_OP_XATTR) {
+    if (op == SEG_DO_TOUCH || op == SEG_DO_XATTR) {
         m.body_op = SEGUE_BODY_KEEP;
         m.expect = SEGUE_EXPECT_LIVE;
         m.json = SEGUE_JSON_AUTO;
-    } else if (op == SEG_OP_DELETE) {
+    } else if (op == SEG_DO_DELETE) {
         m.body_op = SEGUE_BODY_DELETE;
         m.expect = SEGUE_EXPECT_LIVE;
         m.json = SEGUE_JSON_AUTO;
-    } else if (op == SEG_OP_INCR) {
+    } else if (op == SEG_DO_INCR) {
         m.body_op = SEGUE_BODY_ADD;
         m.delta = 1 + choice % 9;
         m.initial = choice % 1000;
@@ -184,15 +184,15 @@ static segue_mutation make(client *c, seg_op op, const seg_entry *entry, segue_x
         m.body = new_body(c);
         m.expiry = some_expiry(c, choice);
     }
-    if (op == SEG_OP_ADD) m.expect = SEGUE_EXPECT_NOT_LIVE;
-    if (op == SEG_OP_CAS && entry->exists && entry->now.rec.cas) {
+    if (op == SEG_DO_ADD) m.expect = SEGUE_EXPECT_NOT_LIVE;
+    if (op == SEG_DO_CAS && entry->exists && entry->now.rec.cas) {
         m.expect = SEGUE_EXPECT_CAS;
         m.cas = entry->now.rec.cas + (choice % 8 == 0 ? 1 : 0);
     }
-    if (op == SEG_OP_TOUCH) m.expiry = segue_expiry_at((uint32_t)(seg_wall_s(c->all->env) + 86400 + choice % 100000));
-    if (op == SEG_OP_XATTR || (op == SEG_OP_UPDATE && choice % 3 == 0)) {
+    if (op == SEG_DO_TOUCH) m.expiry = segue_expiry_at((uint32_t)(seg_wall_s(c->all->env) + 86400 + choice % 100000));
+    if (op == SEG_DO_XATTR || (op == SEG_DO_UPDATE && choice % 3 == 0)) {
         *x = (segue_xattr){segue_str("_rehearsal"), new_body(c)};
-        if (op == SEG_OP_UPDATE) m.body = x->value;
+        if (op == SEG_DO_UPDATE) m.body = x->value;
         m.set_xattrs = x;
         m.n_set_xattrs = 1;
     }
@@ -202,15 +202,15 @@ static segue_mutation make(client *c, seg_op op, const seg_entry *entry, segue_x
 /* A token that was read before the move is good after it only where the primary keeps CAS. */
 static bool may_use_cas(const client *c, const seg_entry *entry) { return c->all->ledger->keeps_cas || entry->touched; }
 
-static void act_owned(client *c, seg_op op)
+static void act_owned(client *c, seg_do op)
 {
     if (c->n_owned == 0) return;
     seg_entry *entry = c->owned[next(c) % c->n_owned];
     segue_options options = {.timeout_ns = timeout_ns};
     segue_outcome outcome = {0};
     segue_xattr x;
-    if (op == SEG_OP_CAS && !may_use_cas(c, entry)) op = SEG_OP_SET;
-    if (op == SEG_OP_GET) {
+    if (op == SEG_DO_CAS && !may_use_cas(c, entry)) op = SEG_DO_SET;
+    if (op == SEG_DO_GET) {
         SEG_AUTO(segue_doc) doc = {0};
         segue_status st = segue_get(c->all->store, entry->now.rec.key, &options, &doc, NULL);
         if (st == SEGUE_OK || st == SEGUE_NOT_FOUND) {
@@ -223,7 +223,7 @@ static void act_owned(client *c, seg_op op)
     }
     segue_mutation m = make(c, op, entry, &x);
     segue_status st;
-    if (op == SEG_OP_UPDATE) {
+    if (op == SEG_DO_UPDATE) {
         update_ctx ctx = {c, entry, &m};
         segue_update_options update = {.timeout_ns = timeout_ns};
         st = segue_update(c->all->store, entry->now.rec.key, update_owned, &ctx, &update, &outcome, NULL);
@@ -235,7 +235,7 @@ static void act_owned(client *c, seg_op op)
 
 /* ---- keys that all write ---- */
 
-static void count_shared(client *c, seg_op op, seg_entry *entry, uint64_t added, segue_status st)
+static void count_shared(client *c, seg_do op, seg_entry *entry, uint64_t added, segue_status st)
 {
     if (st == SEGUE_OK) {
         c->counts.acknowledged[op]++;
@@ -269,7 +269,7 @@ static void act_counter(client *c)
     segue_options options = {.timeout_ns = timeout_ns};
     segue_status st = segue_incr(c->all->store, entry->now.rec.key, delta, NULL, segue_expiry_keep(), &options, &value,
                                  NULL);
-    count_shared(c, SEG_OP_COUNT, entry, delta, st);
+    count_shared(c, SEG_DO_COUNT, entry, delta, st);
     if (st == SEGUE_OK) check_growth(c, entry, &c->seen[i], value);
 }
 
@@ -300,7 +300,7 @@ static void act_shared(client *c)
     shared_ctx ctx = {.c = c};
     segue_update_options options = {.timeout_ns = timeout_ns};
     segue_status st = segue_update(c->all->store, entry->now.rec.key, update_shared, &ctx, &options, NULL, NULL);
-    count_shared(c, SEG_OP_SHARED, entry, 1, st);
+    count_shared(c, SEG_DO_SHARED, entry, 1, st);
     if (st == SEGUE_OK) check_growth(c, entry, &c->seen[c->all->n_counters + i], ctx.number);
 }
 
@@ -310,15 +310,15 @@ static void *live(void *arg)
 {
     client *c = arg;
     while (!atomic_load(&c->all->stop)) {
-        seg_op op = choose(c);
+        seg_do op = choose(c);
         unsigned period = atomic_load(&c->all->period);
         int64_t began = seg_mono_ns(c->all->env);
-        if (op == SEG_OP_COUNT) act_counter(c);
-        else if (op == SEG_OP_SHARED) act_shared(c);
+        if (op == SEG_DO_COUNT) act_counter(c);
+        else if (op == SEG_DO_SHARED) act_shared(c);
         else act_owned(c, op);
         int64_t ns = seg_mono_ns(c->all->env) - began;
         atomic_fetch_add(&c->operations, 1);
-        seg_latency_note(op == SEG_OP_GET ? &c->counts.reads[period] : &c->counts.writes[period], ns);
+        seg_latency_note(op == SEG_DO_GET ? &c->counts.reads[period] : &c->counts.writes[period], ns);
     }
     return NULL;
 }
@@ -394,7 +394,7 @@ uint64_t seg_clients_operations(const seg_clients *all)
 
 static void add_up(seg_client_counts *sum, const seg_client_counts *more)
 {
-    for (int op = 0; op < SEG_N_OPS; op++) sum->acknowledged[op] += more->acknowledged[op];
+    for (int op = 0; op < SEG_N_DOS; op++) sum->acknowledged[op] += more->acknowledged[op];
     sum->retryable += more->retryable;
     sum->unknown += more->unknown;
     for (int p = 0; p < SEG_PERIODS; p++) {

@@ -8,21 +8,21 @@
 
 enum { SEG_CLIENTS_MAX = 256 };
 
-typedef enum seg_op {
-    SEG_OP_GET,
-    SEG_OP_UPDATE, /* read-modify-write */
-    SEG_OP_SET,
-    SEG_OP_ADD,
-    SEG_OP_DELETE,
-    SEG_OP_TOUCH,
-    SEG_OP_INCR, /* of a key of its own, which may hold no number */
-    SEG_OP_CAS,  /* a write under a CAS, a right or a wrong one */
-    SEG_OP_XATTR,
-    SEG_OP_COUNT,  /* of a counter that all add to */
-    SEG_OP_SHARED, /* read-modify-write of a document that all write */
-    SEG_N_OPS
-} seg_op;
-const char *seg_op_name(seg_op op);
+typedef enum seg_do {
+    SEG_DO_GET,
+    SEG_DO_UPDATE, /* read-modify-write */
+    SEG_DO_SET,
+    SEG_DO_ADD,
+    SEG_DO_DELETE,
+    SEG_DO_TOUCH,
+    SEG_DO_INCR, /* of a key of its own, which may hold no number */
+    SEG_DO_CAS,  /* a write under a CAS, a right or a wrong one */
+    SEG_DO_XATTR,
+    SEG_DO_COUNT,  /* of a counter that all add to */
+    SEG_DO_SHARED, /* read-modify-write of a document that all write */
+    SEG_N_DOS
+} seg_do;
+const char *seg_do_name(seg_do op);
 
 /* The time is divided by the caller: before, during, after. */
 enum { SEG_PERIODS = 3 };
@@ -39,7 +39,7 @@ void seg_latency_add(seg_latency *sum, const seg_latency *more);
 int64_t seg_latency_at(const seg_latency *latency, double fraction);
 
 typedef struct seg_client_counts {
-    uint64_t acknowledged[SEG_N_OPS]; /* calls that did what they were to do, "no such document" included */
+    uint64_t acknowledged[SEG_N_DOS]; /* calls that did what they were to do, "no such document" included */
     uint64_t retryable, unknown;      /* calls that failed with nothing applied; with an unknown outcome */
     seg_latency reads[SEG_PERIODS], writes[SEG_PERIODS];
 } seg_client_counts;

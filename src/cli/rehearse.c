@@ -205,9 +205,9 @@ static void report_text(const seg_rehearsal *r, uint64_t acknowledged)
         "clients    %u, seed %llu: %s operations acknowledged, %s failed and applied nothing, %s of unknown outcome\n ",
         r->n_clients, (unsigned long long)r->seed, seg_cli_count(acknowledged, a),
         seg_cli_count(r->counts.retryable, b), seg_cli_count(r->counts.unknown, c));
-    for (seg_op op = 0; op < SEG_N_OPS; op++)
-        printf(" %s %s%s", seg_op_name(op), seg_cli_count(r->counts.acknowledged[op], a),
-               op + 1 < SEG_N_OPS ? "," : "\n");
+    for (seg_do op = 0; op < SEG_N_DOS; op++)
+        printf(" %s %s%s", seg_do_name(op), seg_cli_count(r->counts.acknowledged[op], a),
+               op + 1 < SEG_N_DOS ? "," : "\n");
     report_latency("reads", r->counts.reads);
     report_latency("writes", r->counts.writes);
     printf("ledger     %s keys that clients wrote and %s that they did not, compared one by one\n",
@@ -251,7 +251,7 @@ static void report_json(const seg_rehearsal *r, uint64_t acknowledged)
     seg_json_number(&out, "moved", r->status.counts.moved);
     seg_json_number(&out, "acknowledged", acknowledged);
     seg_json_begin(&out, "operations", '{');
-    for (seg_op op = 0; op < SEG_N_OPS; op++) seg_json_number(&out, seg_op_name(op), r->counts.acknowledged[op]);
+    for (seg_do op = 0; op < SEG_N_DOS; op++) seg_json_number(&out, seg_do_name(op), r->counts.acknowledged[op]);
     seg_json_end(&out, '}');
     seg_json_number(&out, "failed", r->counts.retryable);
     seg_json_number(&out, "unknown", r->counts.unknown);
@@ -271,7 +271,7 @@ static void report_json(const seg_rehearsal *r, uint64_t acknowledged)
 void seg_rehearsal_report(const seg_rehearsal *r)
 {
     uint64_t acknowledged = 0;
-    for (int op = 0; op < SEG_N_OPS; op++) acknowledged += r->counts.acknowledged[op];
+    for (int op = 0; op < SEG_N_DOS; op++) acknowledged += r->counts.acknowledged[op];
     if (r->cli->json) report_json(r, acknowledged);
     else report_text(r, acknowledged);
 }
