@@ -204,7 +204,10 @@ static bool may_use_cas(const client *c, const seg_entry *entry) { return c->all
 
 static void act_owned(client *c, seg_do op)
 {
-    if (c->n_owned == 0) return;
+    if (c->n_owned == 0) {
+        seg_sleep_ns(c->all->env, 1000000);
+        return;
+    }
     seg_entry *entry = c->owned[next(c) % c->n_owned];
     segue_options options = {.timeout_ns = timeout_ns};
     segue_outcome outcome = {0};

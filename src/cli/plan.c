@@ -28,11 +28,13 @@ static size_t add_up(const segue_plan *plan, const segue_policy *policy, family 
     return n;
 }
 
-static void print_tally(const char *action, const char *what, const char *database, const segue_tally *t)
+static void print_tally(seg_style style, const char *action, const char *what, const char *database,
+                        const segue_tally *t)
 {
     char live[32], tombstones[32], size[32];
-    printf("  %-8s %-26s %-12s %10s %10s %10s\n", action, what, database, seg_cli_count(t->live, live),
-           seg_cli_count(t->tombstones, tombstones), seg_cli_size(t->bytes, size));
+    printf("%s  %-8s %-26s %-12s %10s %10s %10s%s\n", style == SEG_PLAIN ? "" : seg_cli_style(style), action, what,
+           database, seg_cli_count(t->live, live), seg_cli_count(t->tombstones, tombstones),
+           seg_cli_size(t->bytes, size), style == SEG_PLAIN ? "" : seg_cli_style(SEG_PLAIN));
 }
 
 static void print_unmatched(const segue_plan *plan, const segue_policy *policy)
@@ -63,20 +65,18 @@ static void print_plan(const seg_cli *cli, const segue_plan *plan, const segue_p
     for (int action = 0; action < SEGUE_N_ACTIONS; action++)
         for (size_t f = 0; f < n; f++)
             if ((int)families[f].action == action && families[f].tally.live + families[f].tally.tombstones > 0)
-                print_tally(segue_action_name((segue_action)action), families[f].name,
+                print_tally(SEG_PLAIN, segue_action_name((segue_action)action), families[f].name,
                             families[f].database ? families[f].database : "", &families[f].tally);
     if (plan->n_unmatched)
-        print_tally(segue_action_name(segue_policy_rule(policy, plan->n_rules - 1).action), "no rule takes them", "",
-                    &plan->by_rule[plan->n_rules - 1]);
+        print_tally(SEG_PLAIN, segue_action_name(segue_policy_rule(policy, plan->n_rules - 1).action),
+                    "no rule takes them", "", &plan->by_rule[plan->n_rules - 1]);
     printf("\n");
     for (int action = 0; action < SEGUE_N_ACTIONS; action++) {
         const segue_tally *t = &plan->by_action[action];
         if (t->live + t->tombstones == 0) continue;
-        printf("%s", bold);
-        print_tally(segue_action_name((segue_action)action), "altogether", "", t);
-        printf("%s", plain);
+        print_tally(SEG_BOLD, segue_action_name((segue_action)action), "altogether", "", t);
     }
-    print_tally("", "all records", "", &plan->all);
+    print_tally(SEG_PLAIN, "", "all records", "", &plan->all);
     if (plan->already)
         printf("\n%s of them have a record in the new store already, which wins.\n", seg_cli_count(plan->already, a));
     if (plan->reserved) printf("\n%s records are Segue's own and are not counted.\n", seg_cli_count(plan->reserved, b));

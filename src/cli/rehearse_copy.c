@@ -209,5 +209,7 @@ int seg_rehearsal_choose(seg_rehearsal *r)
     if (st == SEGUE_NO_MEMORY) return seg_cli_failf(r->cli, st, "out of memory for the ledger");
     if (st != SEGUE_END) return seg_cli_fail(r->cli, st, &ch.err);
     seg_ledger_sort(&r->ledger);
+    if (r->ledger.n == 0)
+        return seg_cli_failf(r->cli, SEGUE_REFUSED, "there is nothing to rehearse: the policy moves none of the keys");
     return SEG_EXIT_DONE;
 }
