@@ -191,6 +191,31 @@ static void every_store_call_may_fail(void **state)
         }
 }
 
+/* A record that the primary can never take stops nobody else, has a name, and is not tried for ever. */
+static void a_record_that_cannot_be_moved_is_named(void **state)
+{
+    (void)state;
+    mscene s;
+    begin_scene(&s, MEM_TWO);
+    segue_close(s.fault_to);
+    segue_close(s.to);
+    (void)snprintf(s.to_url, sizeof s.to_url, "mem:?caps=-flags"); /* fits */
+    assert_ok(segue_open(s.to_url, NULL, &s.to, &test_err));
+    assert_ok(seg_fault_open(s.to, &s.fault_to, &test_err));
+    assert_status(run_scene(&s), SEGUE_NOT_FINISHED);
+    if (!strstr(test_err.message, "d:03") || !strstr(test_err.message, segue_status_text(SEGUE_UNSUPPORTED)))
+        fail_msg("%s", test_err.message);
+    assert_true(is_at(s.from, "d:03")); /* these two have user flags */
+    assert_true(is_at(s.from, "d:08"));
+    assert_int_equal(count_records(s.from), 1 + 3); /* and what is moved last */
+    segue_migration_status status = read_status(&s);
+    assert_int_equal(status.n_failed_keys, 2);
+    assert_true(status.counts.errors >= 2 && status.counts.passes <= 4);
+    assert_int_equal(status.counts.moved, N_MOVED - 1 - 3);
+    segue_migration_status_free(&status);
+    end_scene(&s);
+}
+
 /* ---- a kill at every call ---- */
 
 static void die(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
@@ -351,6 +376,7 @@ int main(void)
         IN_FOLDER(cancelled_at_every_stage_it_goes_on),
         IN_FOLDER(a_second_runner_is_refused),
         IN_FOLDER(a_runner_that_was_taken_for_dead_stops),
+        IN_FOLDER(a_record_that_cannot_be_moved_is_named),
         IN_FOLDER(every_store_call_may_fail),
         IN_FOLDER(killed_at_every_call_it_goes_on),
     };

@@ -249,7 +249,8 @@ SEGUE_API void segue_migration_close(segue_migration *migration);
  * store failed; its place is kept. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_run(segue_migration *migration, segue_error *reterr);
 
-/* Ask run or verify to stop soon. May be called from any thread and from a signal handler. */
+/* Ask run or verify to stop soon. May be called from any thread and from a signal handler. The handle stays cancelled: to
+ * go on, open another. */
 SEGUE_API void segue_migration_cancel(segue_migration *migration);
 
 /* ---- verify ------------------------------------------------------------------------------------------------- */

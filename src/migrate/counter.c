@@ -188,9 +188,8 @@ segue_status seg_counter_try(segue_migration *m, segue_slice key, seg_swept *swe
         (void)seg_backoff_wait(&backoff, m->env, 0); /* no deadline: it cannot pass */
     }
     if (st != SEGUE_OK) {
-        swept->counts.errors++;
         swept->work++;
-        seg_keys_add(&swept->failed, key);
+        seg_swept_failed(swept, key, st);
     }
     return st;
 }

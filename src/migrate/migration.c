@@ -183,6 +183,8 @@ segue_status seg_migration_tick(segue_migration *m, segue_error *err)
 segue_status seg_migration_stage(segue_migration *m, segue_stage stage, segue_error *err)
 {
     m->status.stage = stage;
+    seg_log(SEGUE_LOG_INFO, "migration=%s run=%s epoch=%llu stage=%s moved=%llu", m->name, m->status.run_id,
+            (unsigned long long)m->status.epoch, segue_stage_name(stage), (unsigned long long)m->status.counts.moved);
     segue_status st = seg_migration_save(m, err);
     if (st == SEGUE_OK) seg_migration_show(m, false);
     return st;

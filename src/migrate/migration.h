@@ -61,14 +61,16 @@ segue_status seg_migration_phase(segue_migration *m, segue_phase phase, segue_er
 typedef struct seg_swept {
     segue_counts counts;
     uint64_t work; /* records about which something was done, or has to be done in another pass; not the dropped ones */
-    uint64_t pending; /* left for the tail */
     uint64_t settled; /* moved, already there, dropped, handed over */
     seg_keys failed;
+    segue_status why;    /* the last of them failed */
     seg_keys foreign;    /* with SEGUE_FOREIGN_STOP: not settled */
     segue_status status; /* not OK: the store fails, the run ends */
     segue_error err;
 } seg_swept;
 void seg_swept_clear(seg_swept *swept);
+/* Count a record that failed, and remember it. */
+void seg_swept_failed(seg_swept *swept, segue_slice key, segue_status why);
 
 /* Sweep the records of a page as they were read from the fallback. `tail`: what is moved last is moved, too. Failures
  * of single records are in *swept; it is only when everything fails that swept->status is not OK. Any thread. */

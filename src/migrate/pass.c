@@ -7,7 +7,7 @@
 #include "base/rules.h"
 #include "migrate/migration.h"
 
-enum { POLL_NS = 300 * 1000, BETWEEN_PASSES_FIRST_NS = 50 * 1000 * 1000 };
+enum { POLL_NS = 300 * 1000, HOPELESS_PASSES = 3, BETWEEN_PASSES_FIRST_NS = 50 * 1000 * 1000 };
 static const int64_t BETWEEN_PASSES_MOST_NS = INT64_C(5) * 1000 * 1000 * 1000;
 
 typedef enum job_state { JOB_FREE, JOB_QUEUED, JOB_RUNNING, JOB_DONE } job_state;
@@ -33,7 +33,8 @@ typedef struct pool {
 
 /* What a pass has found. */
 typedef struct found {
-    uint64_t work, errors, pending, left, unmatched;
+    uint64_t work, errors, settled, left, unmatched;
+    segue_status why; /* of the errors */
     bool foreign;
 } found;
 
@@ -149,7 +150,8 @@ static segue_status retire(pool *p, found *f, segue_error *err)
     seg_migration_add(m, swept);
     f->work += swept->work;
     f->errors += swept->counts.errors;
-    f->pending += swept->pending;
+    f->settled += swept->settled;
+    if (swept->counts.errors) f->why = swept->why;
     f->left += swept->counts.left;
     f->unmatched += swept->counts.unmatched;
     f->foreign |= swept->foreign.n > 0;
@@ -258,26 +260,25 @@ static segue_status stopped_by_foreign(const segue_migration *m, segue_error *er
         seg_quote(key, quoted));
 }
 
-static segue_status gave_up(const segue_migration *m, const found *f, segue_error *err)
+static segue_status gave_up(const segue_migration *m, const found *f, unsigned passes, segue_error *err)
 {
     char quoted[SEG_QUOTED_MAX];
     if (m->status.failed.n)
         return seg_error_set(
             err, SEGUE_NOT_FINISHED,
-            "gave up after %u passes: %llu records fail, among them %s; the place is kept, run it again",
-            m->options.max_passes, (unsigned long long)f->errors,
-            seg_quote(segue_buf_slice(&m->status.failed.keys[0]), quoted));
-    return seg_error_set(
-        err, SEGUE_NOT_FINISHED,
-        "gave up after %u passes: the fallback still gets new records; the place is kept, run it again",
-        m->options.max_passes);
+            "gave up after %u passes: %llu records fail, among them %s (%s); the place is kept, run again", passes,
+            (unsigned long long)f->errors, seg_quote(segue_buf_slice(&m->status.failed.keys[0]), quoted),
+            segue_status_text(f->why));
+    return seg_error_set(err, SEGUE_NOT_FINISHED,
+                         "gave up after %u passes: the fallback still gets new records; the place is kept, run again",
+                         passes);
 }
 
 segue_status seg_passes(segue_migration *m, segue_error *err)
 {
     seg_backoff backoff;
     seg_backoff_init(&backoff, BETWEEN_PASSES_FIRST_NS, BETWEEN_PASSES_MOST_NS);
-    for (unsigned n = 1;; n++) {
+    for (unsigned n = 1, hopeless = 0;; n++) {
         found f;
         bool full = false;
         segue_status st = pass(m, &f, &full, err);
@@ -286,7 +287,9 @@ segue_status seg_passes(segue_migration *m, segue_error *err)
         bool is_proof = (full && f.errors == 0) || !SEG_RULE(SEAL_NEEDS_FULL_PASS);
         if (is_proof && f.work == 0 && (m->status.is_tail || !m->policy->has_last)) return SEGUE_OK;
         if (is_proof && !m->status.is_tail && m->policy->has_last) m->status.is_tail = true;
-        if (n >= m->options.max_passes) return gave_up(m, &f, err);
+        /* The same records fail again for a reason that time does not heal, and nothing else happens. */
+        hopeless = f.errors && f.settled == 0 && !seg_can_try_again(f.why) ? hopeless + 1 : 0;
+        if (n >= m->options.max_passes || hopeless == HOPELESS_PASSES) return gave_up(m, &f, n, err);
         if (f.errors && !seg_backoff_wait(&backoff, m->env, 0)) continue; /* without deadline it always waits */
     }
 }

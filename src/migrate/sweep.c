@@ -160,10 +160,11 @@ static void tally(batch *b, const item *it, bool moved)
     if (it->primary_is_tombstone && !it->rec->is_tombstone) c->hidden++;
 }
 
-static void failed(batch *b, const item *it)
+void seg_swept_failed(seg_swept *swept, segue_slice key, segue_status why)
 {
-    b->swept->counts.errors++;
-    seg_keys_add(&b->swept->failed, it->rec->key);
+    swept->counts.errors++;
+    swept->why = why;
+    seg_keys_add(&swept->failed, key);
 }
 
 /* One record is through, or not: `st` is of its last step in the fallback. */
@@ -177,7 +178,7 @@ static segue_status settle(batch *b, const item *it, segue_status st, bool moved
         /* Gone: an earlier attempt whose answer was lost, or another runner. The next pass looks again. */
         if (moved || was_copied(it)) tally(b, it, true);
     } else {
-        failed(b, it);
+        seg_swept_failed(b->swept, it->rec->key, st);
     }
     return SEGUE_OK;
 }
@@ -293,7 +294,7 @@ static segue_status erase_all(batch *b, segue_write *writes)
         const item *it = &b->items[i];
         if (it->skip) continue;
         bool moved = is_put(it) && it->status == SEGUE_OK;
-        if (it->put_failed) failed(b, it);
+        if (it->put_failed) seg_swept_failed(b->swept, it->rec->key, it->status);
         else st = settle(b, it, b->m->options.keep ? SEGUE_OK : writes[at++].status, moved);
     }
     return st;
@@ -380,8 +381,7 @@ static void sort_by_rule(segue_migration *m, const segue_page *page, bool tail, 
         swept->counts.scanned++;
         switch (rule->action) {
         case SEGUE_ACTION_MOVE:
-            if ((rule->flags & SEG_RULE_LAST) && !tail) swept->pending++;
-            else s->moves[s->n_moves++] = rec;
+            if (tail || !(rule->flags & SEG_RULE_LAST)) s->moves[s->n_moves++] = rec;
             break;
         case SEGUE_ACTION_DROP:
             if (!m->options.keep) s->drops[s->n_drops++] = rec;
@@ -436,9 +436,8 @@ static void move_each(segue_migration *m, const segue_record *const *recs, size_
             in_a_row = 0;
             continue;
         }
-        swept->counts.errors++;
         swept->work++;
-        seg_keys_add(&swept->failed, recs[i]->key);
+        seg_swept_failed(swept, recs[i]->key, st);
         if (++in_a_row == HOPELESS || is_final(st) || atomic_load(&m->cancelled)) swept->status = st;
     }
 }
@@ -474,8 +473,7 @@ static void drop_all(segue_migration *m, const segue_record *const *recs, size_t
             swept->counts.dropped += writes[i].status == SEGUE_OK;
             swept->settled++;
         } else if (st != SEGUE_OK || writes[i].status != SEGUE_CAS_MISMATCH) {
-            swept->counts.errors++;
-            seg_keys_add(&swept->failed, recs[i]->key);
+            seg_swept_failed(swept, recs[i]->key, st != SEGUE_OK ? st : writes[i].status);
         }
     }
     if (is_final(st)) swept->status = st;
