@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { THREADS_MAX = 64 };
+enum { THREADS_MAX = 64, LARGE = 256 * 1024 };
 
 typedef struct share {
     seg_bulk *bulk;
@@ -87,6 +87,8 @@ segue_status seg_bulk_flush(seg_bulk *b, segue_error *reterr)
         b->failed = b->numbers[shares[t].failed];
         if (reterr) *reterr = shares[t].err;
     }
+    for (size_t i = 0; i < b->n; i++) /* large ones fall on any place: they must not add up */
+        if (b->docs[i].bytes.capacity > LARGE) segue_doc_free(&b->docs[i]);
     b->n = 0;
     b->bytes = 0;
     return st;
