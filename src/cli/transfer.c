@@ -46,6 +46,7 @@ int seg_verb_export(seg_cli *cli)
 typedef struct import_run {
     seg_cli *cli;
     seg_bulk bulk;
+    segue_store *judge; /* in memory, with the records of the batch: the limits of records are the library's to know */
     seg_lines lines;
     seg_progress progress;
 } import_run;
@@ -59,10 +60,22 @@ static int import_failed(import_run *run, uint64_t line, segue_status st, const 
     return code == SEG_EXIT_USAGE ? SEG_EXIT_FAILED : code; /* the command was right, the data was not */
 }
 
+/* Whether a store would take this record at all. Asked before the record becomes part of a batch, because the threads that
+ * write a batch do not wait for each other, and nothing after a bad line may get in. */
+static segue_status judge(import_run *run, const segue_record *rec, segue_error *err)
+{
+    segue_status st = run->judge ? SEGUE_OK : segue_open("mem:", NULL, &run->judge, err);
+    if (st == SEGUE_OK) st = segue_put_record(run->judge, rec, SEGUE_PUT_REPLACE, NULL, NULL, err);
+    if (st == SEGUE_OK && rec->flags && !(segue_store_caps(run->bulk.to) & SEGUE_CAP_FLAGS))
+        st = seg_error_set(err, SEGUE_UNSUPPORTED, "this store keeps no user flags, and the record has some");
+    return st;
+}
+
 /* Write what has been read. */
 static int flush(import_run *run)
 {
     segue_error err = {0};
+    seg_cli_close(&run->judge);
     segue_status st = seg_bulk_flush(&run->bulk, &err);
     if (st != SEGUE_OK) return import_failed(run, run->bulk.failed, st, &err);
     seg_progress_say(&run->progress, "import", run->bulk.written, 0, NULL);
@@ -79,7 +92,9 @@ static int import_lines(import_run *run)
         segue_status st = seg_lines_next(&run->lines, &line, &err);
         if (st == SEGUE_END) return flush(run);
         if (st == SEGUE_OK && line.size == 0) continue;
-        if (st == SEGUE_OK) st = seg_parse_record(line, seg_bulk_next(&run->bulk), &err);
+        segue_doc *doc = seg_bulk_next(&run->bulk);
+        if (st == SEGUE_OK) st = seg_parse_record(line, doc, &err);
+        if (st == SEGUE_OK) st = judge(run, &doc->rec, &err);
         if (st != SEGUE_OK) {
             int code = flush(run); /* what came before it counts */
             return code == SEG_EXIT_DONE ? import_failed(run, run->lines.number, st, &err) : code;
@@ -134,6 +149,7 @@ int seg_verb_import(seg_cli *cli)
     run->bulk.threads = IMPORT_THREADS;
     run->bulk.put_options = seg_cli_has(cli, "replace") ? SEGUE_PUT_REPLACE : 0;
     int code = import(run);
+    seg_cli_close(&run->judge);
     seg_bulk_free(&run->bulk);
     seg_lines_free(&run->lines);
     seg_free(run);

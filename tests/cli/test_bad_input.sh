@@ -192,6 +192,20 @@ bad_line "a key with NUL" 'key' "${good/\"k\"/\"a\\u0000b\"}"
 bad_line "one of Segue's own keys" 'own' "${good/\"k\"/\"_segue:x\"}"
 bad_line "half a surrogate" 'text' "${good/\"k\"/\"\\ud800\"}"
 bad_line "what is not UTF-8" 'UTF-8' "$(printf '%s' "${good/\"k\"/\"\\xff\"}" | sed 's/\\xff/\xff/')"
+# Between other lines of one batch, often: its writers do not wait for each other.
+awk -v bad="${good/\"k\"/\"\"}" 'BEGIN { for (i = 1; i <= 200; i++)
+    if (i == 100) print bad
+    else printf "{\"key\":\"k%03d\",\"cas\":\"%d\",\"rev\":\"1\",\"exp\":0,\"is_json\":true,\"deleted\":false,\"body\":\"e30=\",\"xattrs\":{}}\n", i, i }' >"$T/lines"
+wrong=0
+for _ in $(seq 20); do
+    rm -f "$T/i.db"*
+    run import -q "sqlite:$T/i.db?sync=off" "$T/lines"
+    [ "$("$SEGUE" ls "sqlite:$T/i.db" | tr -d '\n' | cksum)" = "$(seq -f k%03g 99 | tr -d '\n' | cksum)" ] || wrong=$((wrong + 1))
+done
+true_that "import: exactly the 99 lines before a bad one, 20 times" [ $wrong = 0 ]
+run import -q "rosmar:$T/bucket?collection=flags.none" <<<"${good/\"is_json\"/\"flags\":1,\"is_json\"}"
+true_that "import of flags where there are none: exit 1" [ $code = 1 ]
+true_that "names the line" grep -qE '^segue: line 1: .*flags' "$T/err"
 rm -f "$T/i.db"*
 head -c 70000000 /dev/zero | tr '\0' ' ' >"$T/endless"
 refused 1 'line 1: .*longer than 64 MiB' "import: a line without end" import -q "sqlite:$T/i.db" "$T/endless"
