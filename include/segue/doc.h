@@ -139,8 +139,8 @@ enum {
     SEGUE_M_TOMBSTONE_OK = 1 << 1,    /* body DELETE on a tombstone: only its xattrs change */
     SEGUE_M_NOTHING_OK = 1 << 2,      /* body DELETE of nothing: nothing is written, and that is a success */
     SEGUE_M_DROP_MISSING_OK = 1 << 3, /* an xattr to drop that is not there is no error; else PATH_NOT_FOUND */
-    SEGUE_M_REPLACE_ALL = 1 << 4      /* body SET: the old xattrs go too, and flags and expiry start anew. With EXPECT_ANY one
-                                         write without a read */
+    SEGUE_M_REPLACE_ALL = 1 << 4      /* body SET: the old xattrs go too, and flags and expiry start anew (keep_if_live is
+                                         not looked at). With EXPECT_ANY one write without a read */
 };
 
 /* Zero-initialised it changes nothing. All slices are borrowed for the length of the call. */

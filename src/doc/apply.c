@@ -44,6 +44,9 @@ static segue_status check_set_xattr(const segue_mutation *m, size_t i, segue_cal
     if (!x->value.data)
         return segue_fail(call, SEGUE_XATTR_VALUE_REQUIRED, "xattr %s was given without a value",
                           seg_quote(x->name, quoted));
+    if (x->value.size > SEGUE_BODY_MAX)
+        return segue_fail(call, SEGUE_TOO_BIG, "the value of xattr %s has %zu bytes, the limit is %d",
+                          seg_quote(x->name, quoted), x->value.size, SEGUE_BODY_MAX);
     size_t offset = 0;
     if (!seg_json_valid(x->value, &offset))
         return segue_fail(call, SEGUE_INVALID_JSON, "the value of xattr %s is not valid JSON: error at byte %zu",
@@ -179,12 +182,11 @@ static segue_status apply_body(const view *v, const segue_mutation *m, segue_app
         a->rec.body = m->body;
         return SEGUE_OK;
     case SEGUE_BODY_DELETE:
-        if (!v->live && (m->options & SEGUE_M_NOTHING_OK)) {
+        if (!v->live && !(v->rec && (m->options & SEGUE_M_TOMBSTONE_OK))) {
+            if (!(m->options & SEGUE_M_NOTHING_OK)) return not_found(a->rec.key, call);
             *nothing = true;
-            return SEGUE_OK;
         }
-        if (!v->live && !(v->rec && (m->options & SEGUE_M_TOMBSTONE_OK))) return not_found(a->rec.key, call);
-        a->rec.is_tombstone = true;
+        a->rec.is_tombstone = v->rec != NULL;
         return SEGUE_OK;
     case SEGUE_BODY_APPEND:
         return append_to_body(v, m, a, call);
@@ -277,7 +279,7 @@ static segue_status apply_expiry(const view *v, const segue_mutation *m, uint64_
         at = m->expiry.seconds;
         break;
     }
-    if (m->expiry.keep_if_live && v->live) at = old;
+    if (m->expiry.keep_if_live && v->live && !(m->options & SEGUE_M_REPLACE_ALL)) at = old;
     if (at > UINT32_MAX)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "an expiry in %u seconds lies after the year 2106",
                           m->expiry.seconds);
@@ -317,7 +319,8 @@ segue_status segue_apply(segue_slice key, const segue_record *base, const segue_
                          segue_applied *a, segue_call *call)
 {
     view v = view_of(base, now);
-    bool nothing = false, changed = m->body_op != SEGUE_BODY_KEEP;
+    static const segue_mutation no_change = {0};
+    bool nothing = false, changed = m->body_op != SEGUE_BODY_KEEP, xattrs_changed = false;
     segue_record blank = {0};
 
     a->rec = blank;
@@ -332,16 +335,16 @@ segue_status segue_apply(segue_slice key, const segue_record *base, const segue_
     if (st == SEGUE_OK) st = apply_body(&v, m, a, &nothing, call);
     if (st != SEGUE_OK) return st;
     if (nothing) {
-        a->rec.is_tombstone = v.rec != NULL;
-        return nothing_to_write(&v, a);
+        if (v.rec) st = apply_xattrs(&v, &no_change, a, &xattrs_changed, call);
+        return st == SEGUE_OK ? nothing_to_write(&v, a) : st;
     }
 
-    bool xattrs_changed = false;
     st = apply_xattrs(&v, m, a, &xattrs_changed, call);
     if (st == SEGUE_OK) st = apply_expiry(&v, m, now, a, call);
     if (st != SEGUE_OK) return st;
     /* A delete of a tombstone is a write only through its xattrs, and without any there was nothing to delete. */
-    if (m->body_op == SEGUE_BODY_DELETE && !v.live && !xattrs_changed) return not_found(key, call);
+    if (m->body_op == SEGUE_BODY_DELETE && !v.live && !xattrs_changed)
+        return m->options & SEGUE_M_NOTHING_OK ? nothing_to_write(&v, a) : not_found(key, call);
     a->rec.is_json = is_json_after(&v, m, a);
     a->rec.flags = flags_after(&v, m, a);
     a->rec.revision = (base ? base->revision : 0) + 1;
