@@ -1,0 +1,139 @@
+/* The CAS clock: the vectors of a hybrid logical clock, floors and raises, clocks that step back, and threads. */
+#include "records.h"
+
+#include <pthread.h>
+
+#include "doc/clock.h"
+
+static int64_t wall;
+
+static int64_t given_wall_ns(void *ctx)
+{
+    (void)ctx;
+    return wall;
+}
+
+static segue_env env_with_given_wall(void)
+{
+    segue_env env = *segue_env_default();
+    env.wall_ns = given_wall_ns;
+    return env;
+}
+
+static uint64_t next_at(seg_clock *clock, int64_t at, uint64_t floor)
+{
+    segue_env env = env_with_given_wall();
+    wall = at;
+    return seg_clock_next(clock, &env, floor);
+}
+
+static void it_gives_the_values_of_a_hybrid_logical_clock(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t wall;
+        uint64_t next;
+    } rows[] = {{1000000, 0xF0000}, {1000000, 0xF0001},  {0, 0xF0002},        {1000000, 0xF0003},
+                {1, 0xF0004},       {2000000, 0x1E0000}, {2000000, 0x1E0001}, {4000000, 0x3D0000}};
+    seg_clock clock = {0};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint64_t next = next_at(&clock, rows[i].wall, 0);
+        if (next != rows[i].next)
+            fail_msg("value %zu, at %lld ns, is 0x%llx, expected 0x%llx", i, (long long)rows[i].wall,
+                     (unsigned long long)next, (unsigned long long)rows[i].next);
+    }
+}
+
+static void a_value_is_greater_than_the_floor(void **state)
+{
+    (void)state;
+    seg_clock clock = {0};
+    ASSERT_U64(0x500001, next_at(&clock, 1000000, 0x500000));
+    /* A floor above the wall clock stays in force, one below it changes nothing. */
+    ASSERT_U64(0x500002, next_at(&clock, 1000000, 0));
+    ASSERT_U64(0x500003, next_at(&clock, 1000000, 0x400000));
+    ASSERT_U64(0x3B9A0000, next_at(&clock, 1000000000, 0x500000));
+}
+
+static void a_raise_gives_no_value_and_holds_from_then_on(void **state)
+{
+    (void)state;
+    seg_clock clock = {0};
+    seg_clock_raise(&clock, 0x900000);
+    seg_clock_raise(&clock, 0x800000); /* never down */
+    ASSERT_U64(0x900001, next_at(&clock, 1000000, 0));
+    seg_clock_raise(&clock, 0x900001);
+    ASSERT_U64(0x900002, next_at(&clock, 1000000, 0));
+}
+
+static void the_counter_runs_over_into_the_time(void **state)
+{
+    (void)state;
+    seg_clock clock = {0};
+    ASSERT_U64(0xF0000, next_at(&clock, 1000000, 0));
+    seg_clock_raise(&clock, 0xFFFFF);
+    ASSERT_U64(0x100000, next_at(&clock, 1000000, 0));
+    ASSERT_U64(0x100001, next_at(&clock, 0x100000, 0)); /* the time is there, the value was given */
+    ASSERT_U64(0x110000, next_at(&clock, 0x11FFFF, 0));
+}
+
+static void it_is_never_0_and_bit_63_stays_clear(void **state)
+{
+    (void)state;
+    static const int64_t walls[] = {0, 1, -1, INT64_MIN, INT64_MAX, INT64_C(1795392000123456789)};
+    for (size_t i = 0; i < COUNT(walls); i++) {
+        seg_clock clock = {0};
+        uint64_t next = next_at(&clock, walls[i], 0);
+        if (next == 0 || next >> 63) fail_msg("at %lld ns: 0x%llx", (long long)walls[i], (unsigned long long)next);
+    }
+    seg_clock clock = {0};
+    ASSERT_U64(1, next_at(&clock, -5, 0));
+    ASSERT_U64(2, next_at(&clock, 0, 0));
+}
+
+enum { THREADS = 4, EACH = 5000 };
+
+static seg_clock shared;
+static uint64_t given[THREADS][EACH];
+
+static void *take_values(void *ctx)
+{
+    uint64_t *mine = ctx;
+    for (size_t i = 0; i < EACH; i++) mine[i] = seg_clock_next(&shared, segue_env_default(), 0);
+    return NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void threads_never_get_the_same_value_and_each_sees_it_grow(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, take_values, given[i]), 0);
+    for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        for (size_t j = 1; j < EACH; j++)
+            if (given[i][j] <= given[i][j - 1]) fail_msg("thread %zu: value %zu did not grow", i, j);
+    static uint64_t all[THREADS * EACH];
+    memcpy(all, given, sizeof given);
+    qsort(all, THREADS * EACH, sizeof all[0], by_value);
+    for (size_t i = 1; i < THREADS * EACH; i++)
+        if (all[i] == all[i - 1]) fail_msg("0x%llx was given twice", (unsigned long long)all[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_gives_the_values_of_a_hybrid_logical_clock),
+        cmocka_unit_test(a_value_is_greater_than_the_floor),
+        cmocka_unit_test(a_raise_gives_no_value_and_holds_from_then_on),
+        cmocka_unit_test(the_counter_runs_over_into_the_time),
+        cmocka_unit_test(it_is_never_0_and_bit_63_stays_clear),
+        cmocka_unit_test(threads_never_get_the_same_value_and_each_sees_it_grow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
