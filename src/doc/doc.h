@@ -7,8 +7,8 @@
 /* B4: whether the record is live at wall-clock second `now`: it has a body and its expiry has not come. */
 bool seg_record_is_live(const segue_record *rec, uint64_t now);
 
-/* B4: if the record has expired, make doc the tombstone that it is (system xattrs only, no expiry, not JSON); CAS and
- * revision stay. The one place where reading decides about expiry. */
+/* B4: if the record has expired, make doc the tombstone that it is (system xattrs only, no expiry, no flags, not JSON); CAS
+ * and revision stay. The one place where reading decides about expiry. */
 void seg_doc_expire(segue_doc *doc, uint64_t now);
 
 /* B9 for a whole record; INVALID_KEY, TOO_BIG, INVALID_XATTR_NAME. */

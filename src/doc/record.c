@@ -99,6 +99,7 @@ segue_status segue_doc_assign(segue_doc *doc, const segue_record *rec)
     segue_doc fresh = {0};
     segue_status st = assign(&fresh, rec);
     if (st != SEGUE_OK) {
+        segue_doc_free(&fresh);
         segue_doc_clear(doc);
         return st;
     }
@@ -175,6 +176,7 @@ void seg_doc_expire(segue_doc *doc, uint64_t now)
     rec->is_tombstone = true;
     rec->is_json = false;
     rec->expiry = 0;
+    rec->flags = 0;
 }
 
 /* ---- limits (B9) ---- */
