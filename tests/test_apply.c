@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "doc/doc.h"
 #include "doc/json.h"
+#include "support/show.h"
 
 #define N(array) (sizeof(array) / sizeof *(array))
 #define TEXT(literal)                                                                                                  \
@@ -23,31 +24,6 @@ enum { NOW = 1000, CAS = 100, REVISION = 5 };
 
 static segue_error err;
 static segue_call call_ = {.err = &err};
-
-/* ---- a record in one line ---- */
-
-static void add(char *line, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void add(char *line, size_t size, const char *format, ...)
-{
-    size_t n = strlen(line);
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(line + n, size - n, format, args);
-    va_end(args);
-}
-
-/* "L{} json _s=1,u=2 exp=5000 flags=7", "T _s=1" */
-static void show(const segue_record *rec, char *line, size_t size)
-{
-    line[0] = 0;
-    add(line, size, rec->is_tombstone ? "T" : "L%.*s", (int)rec->body.size, rec->body.data ? rec->body.data : "");
-    if (rec->is_json) add(line, size, " json");
-    for (size_t i = 0; i < rec->n_xattrs; i++)
-        add(line, size, "%c%.*s=%.*s", i ? ',' : ' ', (int)rec->xattrs[i].name.size, rec->xattrs[i].name.data,
-            (int)rec->xattrs[i].value.size, rec->xattrs[i].value.data);
-    if (rec->expiry) add(line, size, " exp=%u", rec->expiry);
-    if (rec->flags) add(line, size, " flags=%u", rec->flags);
-}
 
 /* ---- the states ---- */
 
@@ -303,7 +279,7 @@ static void check_cell(const row *r, size_t i, segue_applied *a)
 {
     const segue_record *base = i == NONE ? NULL : &states[i];
     const char *expected = r->out[i];
-    char got[256], as_read[256];
+    char got[TEST_LINE], as_read[TEST_LINE];
     memset(&err, 0, sizeof err);
     segue_status st = segue_apply((segue_slice)TEXT("k"), base, &r->m, NOW, a, &call_);
     if (st != SEGUE_OK) {
@@ -315,7 +291,7 @@ static void check_cell(const row *r, size_t i, segue_applied *a)
         if (base ? a->rec.cas != CAS || a->rec.revision != REVISION : a->rec.cas || a->rec.revision)
             fail_msg("%s, %s: nothing is written, but CAS or revision is another", r->name, state_names[i]);
     } else {
-        show(&a->rec, got, sizeof got);
+        test_show(&a->rec, got);
         if (a->rec.revision != (base ? REVISION + 1 : 1))
             fail_msg("%s, %s: revision %u", r->name, state_names[i], (unsigned)a->rec.revision);
         if (seg_record_check(&a->rec, &call_) != SEGUE_OK) fail_msg("%s, %s: %s", r->name, state_names[i], err.message);
@@ -324,8 +300,8 @@ static void check_cell(const row *r, size_t i, segue_applied *a)
         fail_msg("%s, %s: \"%s\" %s, expected \"%s\"", r->name, state_names[i], got, err.message, expected);
     if (st == SEGUE_OK && !a->write && base) { /* the record stays, and is shown as a reader sees it */
         static const char *const seen[N_STATES] = {[TOMB] = "T", [TOMB_SYS] = "T _s=1", [EXPIRED] = "T _s=1"};
-        show(seen[i] ? &a->rec : &states[i], as_read, sizeof as_read);
-        show(&a->rec, got, sizeof got);
+        test_show(seen[i] ? &a->rec : &states[i], as_read);
+        test_show(&a->rec, got);
         if (strcmp(got, seen[i] ? seen[i] : as_read) != 0)
             fail_msg("%s, %s: unchanged, it shows \"%s\"", r->name, state_names[i], got);
     }
@@ -636,7 +612,7 @@ static void random_mutations_keep_what_no_rule_takes(void **state)
     size_t written = 0, nothing = 0, failed = 0;
     for (uint64_t round = 0; round < ROUNDS; round++) {
         random_case c;
-        char base[256] = "none", got[256];
+        char base[TEST_LINE], got[TEST_LINE];
         seed = round;
         (void)next_random(2);
         make_case(&c);
@@ -644,8 +620,8 @@ static void random_mutations_keep_what_no_rule_takes(void **state)
         const char *why = st != SEGUE_OK ? NULL : a.write ? wrong_write(&c, &a) : wrong_nothing(&c, &a);
         if (!why) why = unsteady(&c, st, &a);
         if (why) {
-            if (c.base_or_none) show(c.base_or_none, base, sizeof base);
-            show(&a.rec, got, sizeof got);
+            test_show(c.base_or_none, base);
+            test_show(&a.rec, got);
             fail_msg("round %u: %s: %s: body operation %d, expectation %d, options %u: \"%s\" -> \"%s\"",
                      (unsigned)round, why, segue_status_name(st), (int)c.m.body_op, (int)c.m.expect, c.m.options, base,
                      got);
