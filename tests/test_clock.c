@@ -1,107 +1,105 @@
-/* src/doc/clock.c: the CAS clock. A wall clock that is told what to say, and many threads at once. */
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
+/* The CAS clock: the vectors of a hybrid logical clock, floors and raises, clocks that step back, and threads. */
+#include "records.h"
 
-#include <cmocka.h>
+#include <pthread.h>
 
 #include "doc/clock.h"
 
-#define N(array) (sizeof(array) / sizeof *(array))
+static int64_t wall;
 
-static int64_t told(void *ctx) { return *(int64_t *)ctx; }
+static int64_t given_wall_ns(void *ctx)
+{
+    (void)ctx;
+    return wall;
+}
 
-static segue_env env_at(int64_t *wall)
+static segue_env env_with_given_wall(void)
 {
     segue_env env = *segue_env_default();
-    env.ctx = wall;
-    env.wall_ns = told;
+    env.wall_ns = given_wall_ns;
     return env;
 }
 
-static void is_cas(uint64_t got, uint64_t expected)
+static uint64_t next_at(seg_clock *clock, int64_t at, uint64_t floor)
 {
-    if (got != expected) fail_msg("0x%llx, expected 0x%llx", (unsigned long long)got, (unsigned long long)expected);
+    segue_env env = env_with_given_wall();
+    wall = at;
+    return seg_clock_next(clock, &env, floor);
 }
 
-static void it_follows_the_wall_clock_and_never_goes_back(void **state)
+static void it_gives_the_values_of_a_hybrid_logical_clock(void **state)
 {
     (void)state;
     static const struct {
         int64_t wall;
-        uint64_t cas;
-    } rows[] = {
-        {1000000, 0xF0000}, {1000000, 0xF0001},  {0, 0xF0002},        {1000000, 0xF0003},
-        {1, 0xF0004},       {2000000, 0x1E0000}, {2000000, 0x1E0001}, {4000000, 0x3D0000},
-    };
-    int64_t wall = 0;
-    segue_env env = env_at(&wall);
+        uint64_t next;
+    } rows[] = {{1000000, 0xF0000}, {1000000, 0xF0001},  {0, 0xF0002},        {1000000, 0xF0003},
+                {1, 0xF0004},       {2000000, 0x1E0000}, {2000000, 0x1E0001}, {4000000, 0x3D0000}};
     seg_clock clock = {0};
-    for (size_t i = 0; i < N(rows); i++) {
-        wall = rows[i].wall;
-        is_cas(seg_clock_next(&clock, &env, 0), rows[i].cas);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint64_t next = next_at(&clock, rows[i].wall, 0);
+        if (next != rows[i].next)
+            fail_msg("value %zu, at %lld ns, is 0x%llx, expected 0x%llx", i, (long long)rows[i].wall,
+                     (unsigned long long)next, (unsigned long long)rows[i].next);
     }
 }
 
-static void it_is_above_the_floor_and_above_what_it_was_raised_to(void **state)
+static void a_value_is_greater_than_the_floor(void **state)
 {
     (void)state;
-    int64_t wall = 1000000;
-    segue_env env = env_at(&wall);
     seg_clock clock = {0};
-    is_cas(seg_clock_next(&clock, &env, 0x10), 0xF0000); /* a floor below changes nothing */
-    is_cas(seg_clock_next(&clock, &env, 0xF0000), 0xF0001);
-    is_cas(seg_clock_next(&clock, &env, 0x200000), 0x200001);
-    is_cas(seg_clock_next(&clock, &env, 0), 0x200002); /* and stays above it */
-    seg_clock_raise(&clock, 0x300000);
-    is_cas(seg_clock_next(&clock, &env, 0), 0x300001);
-    seg_clock_raise(&clock, 0x10); /* down is nowhere */
-    is_cas(seg_clock_next(&clock, &env, 0), 0x300002);
-    wall = 0x400000;
-    is_cas(seg_clock_next(&clock, &env, 0), 0x400000);
+    ASSERT_U64(0x500001, next_at(&clock, 1000000, 0x500000));
+    /* A floor above the wall clock stays in force, one below it changes nothing. */
+    ASSERT_U64(0x500002, next_at(&clock, 1000000, 0));
+    ASSERT_U64(0x500003, next_at(&clock, 1000000, 0x400000));
+    ASSERT_U64(0x3B9A0000, next_at(&clock, 1000000000, 0x500000));
 }
 
-static void the_counter_may_run_over_into_the_time(void **state)
+static void a_raise_gives_no_value_and_holds_from_then_on(void **state)
 {
     (void)state;
-    int64_t wall = 0x10000;
-    segue_env env = env_at(&wall);
     seg_clock clock = {0};
-    is_cas(seg_clock_next(&clock, &env, 0), 0x10000);
-    for (uint64_t i = 1; i <= 0x10000; i++) is_cas(seg_clock_next(&clock, &env, 0), 0x10000 + i);
-    wall = 0x20000; /* the time was given already */
-    is_cas(seg_clock_next(&clock, &env, 0), 0x20001);
+    seg_clock_raise(&clock, 0x900000);
+    seg_clock_raise(&clock, 0x800000); /* never down */
+    ASSERT_U64(0x900001, next_at(&clock, 1000000, 0));
+    seg_clock_raise(&clock, 0x900001);
+    ASSERT_U64(0x900002, next_at(&clock, 1000000, 0));
 }
 
-static void odd_times_give_no_odd_values(void **state)
+static void the_counter_runs_over_into_the_time(void **state)
 {
     (void)state;
-    int64_t wall = -1000000;
-    segue_env env = env_at(&wall);
     seg_clock clock = {0};
-    is_cas(seg_clock_next(&clock, &env, 0), 1); /* never 0: that is no CAS */
-    wall = INT64_MIN;
-    is_cas(seg_clock_next(&clock, &env, 0), 2);
-    wall = INT64_MAX;
-    is_cas(seg_clock_next(&clock, &env, 0), UINT64_C(0x7FFFFFFFFFFF0000)); /* bit 63 is clear */
+    ASSERT_U64(0xF0000, next_at(&clock, 1000000, 0));
+    seg_clock_raise(&clock, 0xFFFFF);
+    ASSERT_U64(0x100000, next_at(&clock, 1000000, 0));
+    ASSERT_U64(0x100001, next_at(&clock, 0x100000, 0)); /* the time is there, the value was given */
+    ASSERT_U64(0x110000, next_at(&clock, 0x11FFFF, 0));
 }
 
-/* ---- threads ---- */
+static void it_is_never_0_and_bit_63_stays_clear(void **state)
+{
+    (void)state;
+    static const int64_t walls[] = {0, 1, -1, INT64_MIN, INT64_MAX, INT64_C(1795392000123456789)};
+    for (size_t i = 0; i < COUNT(walls); i++) {
+        seg_clock clock = {0};
+        uint64_t next = next_at(&clock, walls[i], 0);
+        if (next == 0 || next >> 63) fail_msg("at %lld ns: 0x%llx", (long long)walls[i], (unsigned long long)next);
+    }
+    seg_clock clock = {0};
+    ASSERT_U64(1, next_at(&clock, -5, 0));
+    ASSERT_U64(2, next_at(&clock, 0, 0));
+}
 
-enum { THREADS = 4, EACH = 20000 };
+enum { THREADS = 4, EACH = 5000 };
+
 static seg_clock shared;
 static uint64_t given[THREADS][EACH];
 
-static void *take(void *arg)
+static void *take_values(void *ctx)
 {
-    uint64_t *out = arg;
-    for (size_t i = 0; i < EACH; i++) {
-        if (i % 64 == 0) seg_clock_raise(&shared, i ? out[i - 1] + 5 : 0);
-        out[i] = seg_clock_next(&shared, segue_env_default(), i % 16 == 1 ? out[i - 1] + 3 : 0);
-    }
+    uint64_t *mine = ctx;
+    for (size_t i = 0; i < EACH; i++) mine[i] = seg_clock_next(&shared, segue_env_default(), 0);
     return NULL;
 }
 
@@ -111,32 +109,31 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void threads_never_get_the_same_and_each_sees_it_grow(void **state)
+static void threads_never_get_the_same_value_and_each_sees_it_grow(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
-    for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, take, given[i]), 0);
+    for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, take_values, given[i]), 0);
     for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
     for (size_t i = 0; i < THREADS; i++)
-        for (size_t j = 1; j < EACH; j++) {
-            uint64_t least = given[i][j - 1] + (j % 64 == 0 ? 5 : j % 16 == 1 ? 3 : 0);
-            if (given[i][j] <= least) fail_msg("thread %zu: value %zu is not above what came before", i, j);
-        }
-    uint64_t *all = &given[0][0];
-    qsort(all, (size_t)THREADS * EACH, sizeof *all, by_value);
-    for (size_t i = 1; i < (size_t)THREADS * EACH; i++)
+        for (size_t j = 1; j < EACH; j++)
+            if (given[i][j] <= given[i][j - 1]) fail_msg("thread %zu: value %zu did not grow", i, j);
+    static uint64_t all[THREADS * EACH];
+    memcpy(all, given, sizeof given);
+    qsort(all, THREADS * EACH, sizeof all[0], by_value);
+    for (size_t i = 1; i < THREADS * EACH; i++)
         if (all[i] == all[i - 1]) fail_msg("0x%llx was given twice", (unsigned long long)all[i]);
-    assert_true(all[(size_t)THREADS * EACH - 1] >> 63 == 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_follows_the_wall_clock_and_never_goes_back),
-        cmocka_unit_test(it_is_above_the_floor_and_above_what_it_was_raised_to),
-        cmocka_unit_test(the_counter_may_run_over_into_the_time),
-        cmocka_unit_test(odd_times_give_no_odd_values),
-        cmocka_unit_test(threads_never_get_the_same_and_each_sees_it_grow),
+        cmocka_unit_test(it_gives_the_values_of_a_hybrid_logical_clock),
+        cmocka_unit_test(a_value_is_greater_than_the_floor),
+        cmocka_unit_test(a_raise_gives_no_value_and_holds_from_then_on),
+        cmocka_unit_test(the_counter_runs_over_into_the_time),
+        cmocka_unit_test(it_is_never_0_and_bit_63_stays_clear),
+        cmocka_unit_test(threads_never_get_the_same_value_and_each_sees_it_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
