@@ -4,10 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+
 #include <cmocka.h>
 
 #include "base/base.h"
 #include "doc/pill.h"
+#include "support/memory.h"
 #include <segue/dual.h>
 #include <segue/ops.h>
 
@@ -40,7 +42,12 @@ static void nothing_else_is_a_pill(void **state)
 {
     (void)state;
     static const char *const bodies[] = {
-        "735", "", "{}", "null", "{\"last_seq\":735}", "{\"sg_metadata_migration_pill\":true}",
+        "735",
+        "",
+        "{}",
+        "null",
+        "{\"last_seq\":735}",
+        "{\"sg_metadata_migration_pill\":true}",
         "{\"last_seq\":735,\"sg_metadata_migration_pill\":false}",
         "{\"last_seq\":-1,\"sg_metadata_migration_pill\":true}",
         "{\"last_seq\":1.5,\"sg_metadata_migration_pill\":true}",
@@ -102,6 +109,106 @@ static void a_client_of_a_dual_store_sees_the_number(void **state)
     segue_close(primary);
 }
 
+/* ---- what the counter was before ---- */
+
+static segue_record a_pill(const char *origin, segue_xattr slots[2])
+{
+    slots[0] = (segue_xattr){segue_str(SEG_PILL_ORIGIN), segue_str(origin)};
+    slots[1] = (segue_xattr){segue_str("u"), segue_str("2")};
+    return (segue_record){.key = segue_str("seq"),
+                          .body = segue_str("{\"last_seq\":735,\"sg_metadata_migration_pill\":true}"),
+                          .xattrs = origin ? slots : slots + 1,
+                          .n_xattrs = origin ? 2 : 1,
+                          .cas = 900,
+                          .revision = 40,
+                          .is_json = true};
+}
+
+static void what_the_counter_was_is_read_from_our_own_pills_only(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *origin;
+        seg_pill_origin want;
+    } rows[] = {
+        {"{\"cas\":800,\"revision\":39,\"json\":false}", {800, 39, false}},
+        {" { \"json\" : true , \"revision\" : 39 , \"cas\" : 899 } ", {899, 39, true}},
+        {"{\"cas\":800,\"revision\":39,\"json\":true,\"more\":[1]}", {800, 39, true}},
+        /* Not understood, or not true: the pill's own revision, and no CAS. */
+        {NULL, {0, 40, true}},
+        {"{}", {0, 40, true}},
+        {"[800,39]", {0, 40, true}},
+        {"{\"cas\":800}", {0, 40, true}},
+        {"{\"revision\":39}", {0, 40, true}},
+        {"{\"cas\":0,\"revision\":39}", {0, 40, true}},
+        {"{\"cas\":-1,\"revision\":39}", {0, 40, true}},
+        {"{\"cas\":\"800\",\"revision\":39}", {0, 40, true}},
+        {"{\"cas\":800,\"revision\":1.5}", {0, 40, true}},
+        {"{\"cas\":900,\"revision\":39}", {0, 40, true}},
+        {"{\"cas\":18446744073709551615,\"revision\":39}", {0, 40, true}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        segue_xattr slots[2];
+        segue_record pill = a_pill(rows[i].origin, slots);
+        seg_pill_origin got = seg_pill_read_origin(&pill);
+        if (got.cas != rows[i].want.cas || got.revision != rows[i].want.revision || got.is_json != rows[i].want.is_json)
+            fail_msg("%s: CAS %llu, revision %llu, JSON %d", rows[i].origin, (unsigned long long)got.cas,
+                     (unsigned long long)got.revision, got.is_json);
+    }
+}
+
+static void assert_counter(bool keep_cas, uint64_t cas)
+{
+    segue_xattr slots[2];
+    segue_record pill = a_pill("{\"cas\":800,\"revision\":39,\"json\":false}", slots);
+    segue_doc doc = {0};
+    ASSERT_OK(segue_doc_assign(&doc, &pill));
+    ASSERT_OK(seg_pill_to_counter(&doc, keep_cas));
+    const segue_record *rec = &doc.rec;
+    if (!segue_slice_equal(rec->body, segue_str("735")) || rec->cas != cas || rec->revision != 39 || rec->is_json)
+        fail_msg("<%.*s>, CAS %llu, revision %llu", (int)rec->body.size, rec->body.data, (unsigned long long)rec->cas,
+                 (unsigned long long)rec->revision);
+    assert_int_equal(rec->n_xattrs, 1); /* its own ones stay, ours goes */
+    assert_true(segue_slice_equal(rec->xattrs[0].name, segue_str("u")));
+    assert_true(segue_slice_equal(rec->key, segue_str("seq")));
+    segue_doc_free(&doc);
+}
+
+static void a_pill_becomes_the_counter_that_it_stands_for(void **state)
+{
+    (void)state;
+    assert_counter(false, 800);
+    assert_counter(true, 900);
+    segue_record plain = {.key = segue_str("k"), .body = segue_str("{\"last_seq\":735}"), .cas = 9, .is_json = true};
+    segue_doc doc = {0};
+    ASSERT_OK(segue_doc_assign(&doc, &plain));
+    ASSERT_OK(seg_pill_to_counter(&doc, false));
+    assert_true(segue_slice_equal(doc.rec.body, plain.body)); /* what is no pill stays */
+    segue_doc_free(&doc);
+}
+
+static segue_status write_and_read(void *ctx)
+{
+    (void)ctx;
+    segue_xattr slots[2];
+    segue_record pill = a_pill(NULL, slots);
+    SEG_AUTO(segue_doc) doc = {0};
+    SEG_AUTO(segue_buf) body = {0};
+    segue_status st = seg_pill_write(735, 0, &body);
+    if (st == SEGUE_OK) st = segue_doc_assign(&doc, &pill);
+    if (st == SEGUE_OK) {
+        st = seg_pill_to_counter(&doc, false);
+        if (st != SEGUE_OK && (doc.rec.body.data || doc.rec.cas)) return SEGUE_CORRUPT; /* half a document */
+    }
+    return st;
+}
+
+static void without_memory_it_says_so_and_holds_nothing(void **state)
+{
+    (void)state;
+    test_fail_every_allocation(write_and_read, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +216,9 @@ int main(void)
         cmocka_unit_test(nothing_else_is_a_pill),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(a_client_of_a_dual_store_sees_the_number),
+        cmocka_unit_test(what_the_counter_was_is_read_from_our_own_pills_only),
+        cmocka_unit_test(a_pill_becomes_the_counter_that_it_stands_for),
+        cmocka_unit_test(without_memory_it_says_so_and_holds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
