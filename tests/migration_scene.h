@@ -37,7 +37,7 @@ static const pair pairs[] = {
     {"rosmar, one bucket", "rosmar:{}/r#?collection=new.one", "rosmar:{}/r#?collection=new.two"},
     {"rosmar to sqlite", "rosmar:{}/r#?collection=new.one", "sqlite:{}/t#.db"},
 };
-enum { N_PAIRS = sizeof pairs / sizeof pairs[0], MEM_ONE = 0, MEM_TWO = 1, SQLITE_ONE = 4, SQLITE_TWO = 5 };
+enum { N_PAIRS = sizeof pairs / sizeof pairs[0], MEM_ONE = 0, MEM_TWO = 1, MEM_OWN_CAS = 3, SQLITE_ONE = 4, SQLITE_TWO = 5 };
 
 static const char policy_text[] = "{ // what moves\n"
                                   "  \"rules\": [\n"

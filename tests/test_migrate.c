@@ -77,7 +77,6 @@ static void what_the_primary_has_wins(void **state)
     (void)state;
     for (size_t i = 0; i < N_PAIRS; i++) {
         mscene s;
-        SEG_AUTO(segue_doc) doc = {0};
         begin_scene(&s, i);
         /* As clients of a dual store leave it: changed, deleted, and the counter gone on. */
         segue_store *dual = NULL;

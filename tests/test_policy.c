@@ -282,8 +282,8 @@ static void a_registry_that_is_none_is_refused(void **state)
         "nonsense",
         "{\"config_groups\":{\"default\":{\"databases\":{\"main\":{\"version\":\"1-a\"}}}}}",
         "{\"config_groups\":{\"default\":{\"databases\":{\"main\":{\"metadata_id\":\"a:b\"}}}}}",
-        "{\"config_groups\":{\"default\":{\"databases\":{\"main\":{\"metadata_id\":\"a\","
-        "\"scopes\":{\"s\":{\"collections\":[1]}}}}}}}",
+        ("{\"config_groups\":{\"default\":{\"databases\":{\"main\":{\"metadata_id\":\"a\","
+         "\"scopes\":{\"s\":{\"collections\":[1]}}}}}}}"),
     };
     segue_policy *policy = NULL;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {

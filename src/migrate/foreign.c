@@ -17,6 +17,70 @@ bool seg_foreign_is_newer(const segue_migration *m, const segue_record *fallback
     return !primary_is_tombstone && !m->policy->tombstones_yield;
 }
 
+/* The fallback's record replaces the primary's `old`, as a change of it. CAS_MISMATCH: a client was faster. */
+static segue_status replace(segue_migration *m, const segue_record *newer, const segue_record *old, segue_call *call)
+{
+    segue_put put = {.rec = *newer, .condition = SEGUE_IF_CAS, .if_cas = old->cas, .cas_floor = newer->cas};
+    put.rec.revision = (newer->revision > old->revision ? newer->revision : old->revision) + 1;
+    return seg_call_put(m->to, &put, NULL, call);
+}
+
+/* Of a key that is known to have been written behind our back, after `before` was read there (or NULL). Where the
+ * primary gives a copy a CAS of its own, that CAS says when it was copied, which can be later than the write: our own
+ * copy is the older one whatever it says. Of others the clocks decide, which can be a tick apart (the low 16 bits count
+ * within one). */
+static bool wins_as_newer(const segue_migration *m, const segue_record *fallback, const segue_record *primary,
+                          const segue_record *before)
+{
+    if (m->keeps_cas) return fallback->cas > primary->cas;
+    if (before && seg_record_same_content(before, primary)) return true;
+    return fallback->cas >> 16 >= primary->cas >> 16;
+}
+
+/* RETRY: somebody was faster, look again. */
+static segue_status settle_once(segue_migration *m, segue_slice key, segue_on_foreign how, const segue_record *before,
+                                seg_swept *swept, segue_call *call)
+{
+    SEG_AUTO(segue_doc) fallback = {0};
+    SEG_AUTO(segue_doc) primary = {0};
+    segue_status st = seg_call_get(m->from, key, &fallback, call);
+    if (st != SEGUE_OK) return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
+    st = seg_call_get(m->to, key, &primary, call);
+    if (st == SEGUE_NOT_FOUND) {
+        st = seg_sweep_key(m, key, swept, call);
+        return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
+    }
+    if (st != SEGUE_OK) return st;
+    if (how == SEGUE_FOREIGN_NEWER && wins_as_newer(m, &fallback.rec, &primary.rec, before)) {
+        st = replace(m, &fallback.rec, &primary.rec, call);
+        if (st == SEGUE_CAS_MISMATCH || st == SEGUE_NOT_FOUND || st == SEGUE_MAYBE_APPLIED) return SEGUE_RETRY;
+        if (st != SEGUE_OK) return st;
+    }
+    if (m->options.keep) return SEGUE_OK;
+    st = seg_call_erase(m->from, key, fallback.rec.cas, call);
+    if (st == SEGUE_CAS_MISMATCH || st == SEGUE_MAYBE_APPLIED) return SEGUE_RETRY;
+    if (st == SEGUE_OK) swept->settled++;
+    return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
+}
+
+static segue_status settle(segue_migration *m, segue_slice key, segue_on_foreign how, const segue_record *before,
+                           seg_swept *swept, segue_call *call)
+{
+    char quoted[SEG_QUOTED_MAX];
+    for (int i = 0; i < TRIES; i++) {
+        segue_status st = settle_once(m, key, how, before, swept, call);
+        if (st != SEGUE_RETRY) return st;
+    }
+    return segue_fail(call, SEGUE_UNAVAILABLE, "%s is written in the fallback faster than it can be settled",
+                      seg_quote(key, quoted));
+}
+
+segue_status seg_foreign_settle(segue_migration *m, segue_slice key, segue_on_foreign how, seg_swept *swept,
+                                segue_call *call)
+{
+    return settle(m, key, how, NULL, swept, call);
+}
+
 segue_status seg_foreign_changed(segue_migration *m, const segue_record *before, seg_swept *swept, segue_call *call)
 {
     SEG_AUTO(segue_doc) now = {0};
@@ -31,58 +95,5 @@ segue_status seg_foreign_changed(segue_migration *m, const segue_record *before,
         seg_keys_add(&swept->foreign, before->key);
         return SEGUE_OK;
     }
-    return seg_foreign_settle(m, before->key, m->options.on_foreign_write, swept, call);
-}
-
-/* The fallback's record replaces the primary's `old`, as a change of it. CAS_MISMATCH: a client was faster. */
-static segue_status replace(segue_migration *m, const segue_record *newer, const segue_record *old, segue_call *call)
-{
-    segue_put put = {.rec = *newer, .condition = SEGUE_IF_CAS, .if_cas = old->cas, .cas_floor = newer->cas};
-    put.rec.revision = (newer->revision > old->revision ? newer->revision : old->revision) + 1;
-    return seg_call_put(m->to, &put, NULL, call);
-}
-
-/* Of a key that is known to have been written behind our back. Where the primary gave its copy a CAS of its own, the two
- * clocks can be a tick apart (the low 16 bits count within one), and the copy is the older one then. */
-static bool wins_as_newer(const segue_migration *m, const segue_record *fallback, const segue_record *primary)
-{
-    return m->keeps_cas ? fallback->cas > primary->cas : fallback->cas >> 16 >= primary->cas >> 16;
-}
-
-/* RETRY: somebody was faster, look again. */
-static segue_status settle_once(segue_migration *m, segue_slice key, segue_on_foreign how, seg_swept *swept,
-                                segue_call *call)
-{
-    SEG_AUTO(segue_doc) fallback = {0};
-    SEG_AUTO(segue_doc) primary = {0};
-    segue_status st = seg_call_get(m->from, key, &fallback, call);
-    if (st != SEGUE_OK) return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
-    st = seg_call_get(m->to, key, &primary, call);
-    if (st == SEGUE_NOT_FOUND) {
-        st = seg_sweep_key(m, key, swept, call);
-        return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
-    }
-    if (st != SEGUE_OK) return st;
-    if (how == SEGUE_FOREIGN_NEWER && wins_as_newer(m, &fallback.rec, &primary.rec)) {
-        st = replace(m, &fallback.rec, &primary.rec, call);
-        if (st == SEGUE_CAS_MISMATCH || st == SEGUE_NOT_FOUND || st == SEGUE_MAYBE_APPLIED) return SEGUE_RETRY;
-        if (st != SEGUE_OK) return st;
-    }
-    if (m->options.keep) return SEGUE_OK;
-    st = seg_call_erase(m->from, key, fallback.rec.cas, call);
-    if (st == SEGUE_CAS_MISMATCH || st == SEGUE_MAYBE_APPLIED) return SEGUE_RETRY;
-    if (st == SEGUE_OK) swept->settled++;
-    return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
-}
-
-segue_status seg_foreign_settle(segue_migration *m, segue_slice key, segue_on_foreign how, seg_swept *swept,
-                                segue_call *call)
-{
-    char quoted[SEG_QUOTED_MAX];
-    for (int i = 0; i < TRIES; i++) {
-        segue_status st = settle_once(m, key, how, swept, call);
-        if (st != SEGUE_RETRY) return st;
-    }
-    return segue_fail(call, SEGUE_UNAVAILABLE, "%s is written in the fallback faster than it can be settled",
-                      seg_quote(key, quoted));
+    return settle(m, before->key, m->options.on_foreign_write, before, swept, call);
 }
