@@ -19,12 +19,12 @@ enum { SCHEMA_VERSION = 1, N_TABLES = 6, NAME_MAX_BYTES = 251 };
 static const char *const texts[SEG_ROSMAR_N_SQL] = {
     [SEG_SQL_HIGHEST] = "SELECT lastCas FROM bucket",
     [SEG_SQL_NOTE_HIGHEST] = "UPDATE bucket SET lastCas=max(lastCas, ?1)",
-    [SEG_ROSMAR_GET] = "SELECT " ROW " FROM documents WHERE collection=?1 AND key=?2",
-    [SEG_ROSMAR_LOOK] = "SELECT cas, revSeqNo FROM documents WHERE collection=?1 AND key=?2",
-    [SEG_ROSMAR_SCAN] = "SELECT " ROW ROW_KEY ">=?2 ORDER BY key",
-    [SEG_ROSMAR_SCAN_AFTER] = "SELECT " ROW ROW_KEY ">?2 ORDER BY key",
-    [SEG_ROSMAR_SCAN_KEYS] = "SELECT " ROW_NO_BODY ROW_KEY ">=?2 ORDER BY key",
-    [SEG_ROSMAR_SCAN_KEYS_AFTER] = "SELECT " ROW_NO_BODY ROW_KEY ">?2 ORDER BY key",
+    [SEG_SQL_GET] = "SELECT " ROW " FROM documents WHERE collection=?1 AND key=?2",
+    [SEG_SQL_LOOK] = "SELECT cas, revSeqNo FROM documents WHERE collection=?1 AND key=?2",
+    [SEG_SQL_SCAN] = "SELECT " ROW ROW_KEY ">=?2 ORDER BY key",
+    [SEG_SQL_SCAN_AFTER] = "SELECT " ROW ROW_KEY ">?2 ORDER BY key",
+    [SEG_SQL_SCAN_KEYS] = "SELECT " ROW_NO_BODY ROW_KEY ">=?2 ORDER BY key",
+    [SEG_SQL_SCAN_KEYS_AFTER] = "SELECT " ROW_NO_BODY ROW_KEY ">?2 ORDER BY key",
     [SEG_ROSMAR_FIND_COLLECTION] = "SELECT id FROM collections WHERE scope=?1 AND name=?2",
     [SEG_ROSMAR_GIVEN] = "SELECT max(ifnull(c.lastCas, 0), ifnull((SELECT max(cas) FROM documents d WHERE "
                          "d.collection=c.id), 0)) FROM collections c",
@@ -33,10 +33,10 @@ static const char *const texts[SEG_ROSMAR_N_SQL] = {
         "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9) ON CONFLICT (collection, key) DO UPDATE SET value=excluded.value, "
         "xattrs=excluded.xattrs, cas=excluded.cas, revSeqNo=excluded.revSeqNo, exp=excluded.exp, "
         "isJSON=excluded.isJSON, tombstone=excluded.tombstone",
-    [SEG_ROSMAR_ERASE] = "DELETE FROM documents WHERE collection=?1 AND key=?2",
-    [SEG_ROSMAR_COPY] = "INSERT INTO documents (collection, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone) "
-                        "SELECT ?3, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone FROM documents "
-                        "WHERE collection=?1 AND key=?2 ON CONFLICT (collection, key) DO NOTHING",
+    [SEG_SQL_ERASE] = "DELETE FROM documents WHERE collection=?1 AND key=?2",
+    [SEG_SQL_COPY] = "INSERT INTO documents (collection, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone) "
+                     "SELECT ?3, key, value, xattrs, cas, revSeqNo, exp, isJSON, tombstone FROM documents "
+                     "WHERE collection=?1 AND key=?2 ON CONFLICT (collection, key) DO NOTHING",
     [SEG_ROSMAR_NOTE_COLLECTION] = "UPDATE collections SET lastCas=max(ifnull(lastCas, 0), ?1) WHERE id=?2",
     [SEG_ROSMAR_NOTE_VIEWS] = "UPDATE views SET lastCas=?1-1 WHERE lastCas>=?1 AND designDoc IN "
                               "(SELECT id FROM designDocs WHERE collection=?2)",

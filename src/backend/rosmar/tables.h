@@ -6,18 +6,10 @@
 
 /* The statements, in the order of their texts in tables.c. */
 typedef enum seg_rosmar_sql {
-    SEG_ROSMAR_GET = SEG_SQL_N_COMMON,
-    SEG_ROSMAR_LOOK, /* the CAS and the revision only */
-    SEG_ROSMAR_SCAN, /* from .. (the end of the range is the caller's to see) */
-    SEG_ROSMAR_SCAN_AFTER,
-    SEG_ROSMAR_SCAN_KEYS,
-    SEG_ROSMAR_SCAN_KEYS_AFTER,
-    SEG_ROSMAR_FIND_COLLECTION,
+    SEG_ROSMAR_FIND_COLLECTION = SEG_SQL_N_COMMON,
     SEG_ROSMAR_GIVEN,   /* the highest CASes that the bucket's books may have missed */
     SEG_ROSMAR_N_READS, /* up to here a reading connection needs them */
     SEG_ROSMAR_PUT = SEG_ROSMAR_N_READS,
-    SEG_ROSMAR_ERASE,
-    SEG_ROSMAR_COPY, /* a row to another collection, as it is, unless that has one */
     SEG_ROSMAR_NOTE_COLLECTION,
     SEG_ROSMAR_NOTE_VIEWS,
     SEG_ROSMAR_MAKE_COLLECTION,

@@ -5,13 +5,6 @@
 #include "doc/doc.h"
 #include "doc/json.h"
 
-void seg_rosmar_xattrs_free(seg_rosmar_xattrs *xattrs)
-{
-    seg_free(xattrs->slots);
-    segue_buf_free(&xattrs->names);
-    *xattrs = (seg_rosmar_xattrs){0};
-}
-
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 static segue_slice trim(segue_slice text)
@@ -38,25 +31,20 @@ static segue_status resolve_name(segue_slice inner, segue_buf *names, segue_slic
     return SEGUE_OK;
 }
 
-static segue_status add(seg_rosmar_xattrs *xattrs, segue_slice name, segue_slice value)
+static segue_status add(seg_sql_xattrs *xattrs, segue_slice name, segue_slice value)
 {
     for (size_t i = 0; i < xattrs->n; i++)
         if (segue_slice_equal(xattrs->slots[i].name, name)) {
             xattrs->slots[i].value = value;
             return SEGUE_OK;
         }
-    if (xattrs->n == xattrs->capacity) {
-        size_t more = xattrs->capacity ? 2 * xattrs->capacity : 8;
-        segue_xattr *slots = seg_realloc(xattrs->slots, more * sizeof *slots);
-        if (!slots) return SEGUE_NO_MEMORY;
-        xattrs->slots = slots;
-        xattrs->capacity = more;
-    }
+    if (xattrs->n == xattrs->capacity && seg_sql_xattrs_reserve(xattrs, xattrs->n ? 2 * xattrs->n : 8) != SEGUE_OK)
+        return SEGUE_NO_MEMORY;
     xattrs->slots[xattrs->n++] = (segue_xattr){name, value};
     return SEGUE_OK;
 }
 
-segue_status seg_rosmar_xattrs_decode(segue_slice json, seg_rosmar_xattrs *xattrs)
+segue_status seg_rosmar_xattrs_decode(segue_slice json, seg_sql_xattrs *xattrs)
 {
     segue_slice text = trim(json);
     seg_json_members walk = {.text = text};

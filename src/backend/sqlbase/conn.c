@@ -110,6 +110,16 @@ segue_status seg_sql_ask(seg_sql_conn *conn, const char *sql, int64_t *ret_value
     return st;
 }
 
+segue_status seg_sql_xattrs_reserve(seg_sql_xattrs *xattrs, size_t capacity)
+{
+    if (capacity <= xattrs->capacity) return SEGUE_OK;
+    segue_xattr *slots = seg_realloc(xattrs->slots, capacity * sizeof *slots);
+    if (!slots) return SEGUE_NO_MEMORY;
+    xattrs->slots = slots;
+    xattrs->capacity = capacity;
+    return SEGUE_OK;
+}
+
 /* ---- open ---- */
 
 /* SQLite asks this whenever another process is in the way. */
@@ -155,6 +165,8 @@ void seg_sql_conn_close(seg_sql_conn *conn)
     for (size_t i = 0; i < SEG_SQL_STMTS_MAX; i++) (void)sqlite3_finalize(conn->stmts[i]); /* repeats old errors */
     (void)sqlite3_close(conn->db); /* fails only while statements are left */
     segue_buf_free(&conn->scratch);
+    segue_buf_free(&conn->xattrs.names);
+    seg_free(conn->xattrs.slots);
     seg_free(conn);
 }
 

@@ -14,6 +14,14 @@ enum {
     SEG_SQL_ROLLBACK,
     SEG_SQL_HIGHEST,      /* the highest CAS that the file knows of */
     SEG_SQL_NOTE_HIGHEST, /* ?1 is the highest now */
+    SEG_SQL_GET,          /* from here on of records: see slots.h */
+    SEG_SQL_LOOK,         /* the CAS and the revision only */
+    SEG_SQL_SCAN,         /* from .. (the end of the range is the caller's to see) */
+    SEG_SQL_SCAN_AFTER,
+    SEG_SQL_SCAN_KEYS,
+    SEG_SQL_SCAN_KEYS_AFTER,
+    SEG_SQL_ERASE,
+    SEG_SQL_COPY, /* a row to another collection, as it is, unless that has one */
     SEG_SQL_N_COMMON,
     SEG_SQL_STMTS_MAX = 24
 };
@@ -38,6 +46,14 @@ typedef struct seg_sql_kind {
 
 typedef enum seg_sql_sync { SEG_SQL_SYNC_OFF, SEG_SQL_SYNC_NORMAL, SEG_SQL_SYNC_FULL } seg_sql_sync;
 
+/* The xattrs of the row that is being read. */
+typedef struct seg_sql_xattrs {
+    segue_xattr *slots;
+    size_t n;
+    size_t capacity;
+    segue_buf names; /* those that do not lie in the row as they are */
+} seg_sql_xattrs;
+
 struct seg_sql_conn {
     const seg_sql_kind *kind;
     const char *path; /* for sentences; the engine's */
@@ -54,6 +70,7 @@ struct seg_sql_conn {
     bool changed;      /* a writer's running job has changed something */
     bool changed_any;  /* a writer's running transaction has */
     segue_buf scratch; /* xattrs to be written */
+    seg_sql_xattrs xattrs;
 };
 
 /* Open a file of ours. NO_STORE (an empty file, but for a creator), ACCESS_DENIED, READ_ONLY, WRONG_FORMAT, CORRUPT,
@@ -70,6 +87,9 @@ segue_status seg_sql_run(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_call *cal
 segue_status seg_sql_exec(seg_sql_conn *conn, const char *sql, segue_call *call);
 /* The first number that a statement yields. */
 segue_status seg_sql_ask(seg_sql_conn *conn, const char *sql, int64_t *ret_value, segue_call *call);
+
+/* Room for `capacity` xattrs in all; what is there stays. NO_MEMORY. */
+segue_status seg_sql_xattrs_reserve(seg_sql_xattrs *xattrs, size_t capacity);
 
 /* The status and the sentence for what just went wrong on conn. */
 segue_status seg_sql_failed(const seg_sql_conn *conn, segue_call *call);

@@ -7,23 +7,22 @@ enum { NAME_PART_MAX = 251 };
 
 #define HEAD "cas, revision, write_id, state, flags, expiry"
 #define FROM_RANGE ", key FROM records WHERE collection=?1 AND key"
-#define VALUES                                                                                                         \
-    "INTO records (collection, key, cas, revision, write_id, state, flags, expiry, xattrs, body) "                     \
-    "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)"
+#define REST HEAD ", xattrs, body"
 
 static const char *const texts[SEG_SQLITE_N_SQL] = {
-    [SEG_SQLITE_GET] = "SELECT " HEAD ", xattrs, body FROM records WHERE collection=?1 AND key=?2",
-    [SEG_SQLITE_LOOK] = "SELECT cas, revision FROM records WHERE collection=?1 AND key=?2",
-    [SEG_SQLITE_SCAN] = "SELECT " HEAD ", xattrs, body" FROM_RANGE ">=?2 ORDER BY key",
-    [SEG_SQLITE_SCAN_AFTER] = "SELECT " HEAD ", xattrs, body" FROM_RANGE ">?2 ORDER BY key",
-    [SEG_SQLITE_SCAN_KEYS] = "SELECT " HEAD ", NULL, NULL" FROM_RANGE ">=?2 ORDER BY key",
-    [SEG_SQLITE_SCAN_KEYS_AFTER] = "SELECT " HEAD ", NULL, NULL" FROM_RANGE ">?2 ORDER BY key",
-    [SEG_SQLITE_FIND_COLLECTION] = "SELECT id FROM collections WHERE name=?1",
     [SEG_SQL_HIGHEST] = "SELECT highest FROM clock",
-    [SEG_SQLITE_PUT] = "REPLACE " VALUES,
-    [SEG_SQLITE_INSERT] = "INSERT OR IGNORE " VALUES,
-    [SEG_SQLITE_ERASE] = "DELETE FROM records WHERE collection=?1 AND key=?2",
     [SEG_SQL_NOTE_HIGHEST] = "UPDATE clock SET highest=?1",
+    [SEG_SQL_GET] = "SELECT " REST " FROM records WHERE collection=?1 AND key=?2",
+    [SEG_SQL_LOOK] = "SELECT cas, revision FROM records WHERE collection=?1 AND key=?2",
+    [SEG_SQL_SCAN] = "SELECT " REST FROM_RANGE ">=?2 ORDER BY key",
+    [SEG_SQL_SCAN_AFTER] = "SELECT " REST FROM_RANGE ">?2 ORDER BY key",
+    [SEG_SQL_SCAN_KEYS] = "SELECT " HEAD ", NULL, NULL" FROM_RANGE ">=?2 ORDER BY key",
+    [SEG_SQL_SCAN_KEYS_AFTER] = "SELECT " HEAD ", NULL, NULL" FROM_RANGE ">?2 ORDER BY key",
+    [SEG_SQL_ERASE] = "DELETE FROM records WHERE collection=?1 AND key=?2",
+    [SEG_SQL_COPY] = "INSERT OR IGNORE INTO records (collection, key, " REST ") SELECT ?3, key, " REST
+                     " FROM records WHERE collection=?1 AND key=?2",
+    [SEG_SQLITE_FIND_COLLECTION] = "SELECT id FROM collections WHERE name=?1",
+    [SEG_SQLITE_PUT] = "REPLACE INTO records (collection, key, " REST ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
     [SEG_SQLITE_MAKE_COLLECTION] = "INSERT INTO collections (name) VALUES (?1)",
 };
 

@@ -6,17 +6,9 @@
 
 /* The statements, in the order of their texts in tables.c. */
 typedef enum seg_sqlite_sql {
-    SEG_SQLITE_GET = SEG_SQL_N_COMMON,
-    SEG_SQLITE_LOOK, /* the CAS and the revision only */
-    SEG_SQLITE_SCAN, /* from .. (the end of the range is the caller's to see) */
-    SEG_SQLITE_SCAN_AFTER,
-    SEG_SQLITE_SCAN_KEYS,
-    SEG_SQLITE_SCAN_KEYS_AFTER,
-    SEG_SQLITE_FIND_COLLECTION,
+    SEG_SQLITE_FIND_COLLECTION = SEG_SQL_N_COMMON,
     SEG_SQLITE_N_READS, /* up to here a reading connection needs them */
     SEG_SQLITE_PUT = SEG_SQLITE_N_READS,
-    SEG_SQLITE_INSERT, /* only where there is none */
-    SEG_SQLITE_ERASE,
     SEG_SQLITE_MAKE_COLLECTION,
     SEG_SQLITE_N_SQL
 } seg_sqlite_sql;
