@@ -200,6 +200,19 @@ static bool cas_goes_on_from_the_fallback(world *w)
     return w->cas > ahead.cas && shows(w, "k", "12");
 }
 
+/* It reads nothing, so it cannot know this document's CAS. A smaller one would make the old value look like the newer. */
+static bool cas_goes_on_without_a_read(world *w)
+{
+    segue_record ahead = {
+        .key = K("k"), .body = K("1"), .cas = (seg_wall_s(&w->env) + 1000) * 1000000000, .revision = 1};
+    segue_mutation replace = {.body_op = SEGUE_BODY_SET, .body = K("2"), .options = SEGUE_M_REPLACE_ALL};
+    segue_outcome out = {0};
+    MUST(segue_put_record(w->f, &ahead, 0, NULL, NULL, &w->err));
+    MUST(segue_dual_set_phase(w->dual, FORWARD, 0, &w->err));
+    MUST(segue_mutate(w->dual, K("k"), &replace, NULL, &out, NULL, &w->err));
+    return out.cas > ahead.cas && shows(w, "k", "2");
+}
+
 /* ---- scan gap ---- */
 
 static bool scan_while_it_moves(world *w)
@@ -377,6 +390,7 @@ static const scenario scenarios[] = {
      cas_goes_on_from_the_fallback,
      FORWARD,
      {"CAS_FLOOR"}},
+    {"token confusion", "nor is one that was given blindly smaller", cas_goes_on_without_a_read, LEGACY, {"CAS_FLOOR"}},
     {"scan gap", "scan while a key moves", scan_while_it_moves, FORWARD, {"SCAN_FALLBACK_FIRST"}},
     {"scan gap", "scan of a deleted one", scan_of_a_deleted_one, FORWARD, {"SCAN_TOMBSTONE_HIDES"}},
     {"dead fallback",

@@ -183,6 +183,11 @@ typedef struct segue_backend {
 
     /* Optional; filters and the dual store. May purge run now? OK, or REFUSED with the reason. */
     segue_status (*may_purge)(void *self, segue_call *call);
+
+    /* Optional. A CAS at least as great as every one that was given or kept in this collection so far. Cheap. A dual store
+     * gives every record of its primary a greater one than its fallback's highest; over a fallback without this slot, a write
+     * that reads nothing costs it a read. */
+    segue_status (*highest)(void *self, uint64_t *ret_cas, segue_call *call);
 } segue_backend;
 
 /* Make a backend known under its scheme. INVALID_ARGUMENT: another ABI, a required slot is missing, or the scheme is

@@ -84,8 +84,27 @@ static segue_status after_delete(seg_dual *d, segue_slice key, uint64_t cas, seg
     return SEG_RULE(DELETE_LEAVES_TOMBSTONE) ? SEGUE_OK : seg_call_erase(d->primary, key, cas, call);
 }
 
-static segue_status put_primary(seg_dual *d, const segue_put *put, uint64_t *ret_cas, segue_call *call)
+/* B6 over the whole life of a document, moves included; and only what comes after the fallback's last write can be told from a
+ * write behind the migration's back. */
+segue_status seg_dual_learn_floor(seg_dual *d, segue_call *call)
 {
+    uint64_t highest = 0;
+    if (!d->knows_floor) return SEGUE_OK;
+    segue_status st = seg_call_highest(d->fallback, &highest, call);
+    if (st == SEGUE_OK && highest > atomic_load(&d->floor)) atomic_store(&d->floor, highest);
+    return st;
+}
+
+static uint64_t floor_of(seg_dual *d, uint64_t floor)
+{
+    uint64_t least = atomic_load_explicit(&d->floor, memory_order_relaxed);
+    return floor < least && SEG_RULE(CAS_FLOOR) ? least : floor;
+}
+
+static segue_status put_primary(seg_dual *d, const segue_put *asked, uint64_t *ret_cas, segue_call *call)
+{
+    segue_put floored = *asked, *put = &floored;
+    put->cas_floor = floor_of(d, put->cas_floor);
     segue_status st = seg_call_put(d->primary, put, ret_cas, call);
     return st == SEGUE_OK && put->rec.is_tombstone ? after_delete(d, put->rec.key, *ret_cas, call) : st;
 }
@@ -154,6 +173,17 @@ static segue_status put_if_absent(seg_dual *d, const segue_put *put, uint64_t *r
     return st == SEGUE_OK ? put_primary(d, put, ret_cas, call) : st;
 }
 
+/* Nothing of the old record is to be kept, but for its CAS. */
+static segue_status put_any(seg_dual *d, const segue_put *put, uint64_t *ret_cas, segue_call *call)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_put above = *put;
+    segue_status st = d->knows_floor ? SEGUE_NOT_FOUND : seg_call_get(d->fallback, put->rec.key, &doc, call);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
+    if (st == SEGUE_OK && doc.rec.cas > above.cas_floor) above.cas_floor = doc.rec.cas;
+    return put_primary(d, &above, ret_cas, call);
+}
+
 /* Legacy: the fallback is the store, and its tokens go out and come in marked where a move will change them. */
 static segue_status put_legacy(seg_dual *d, const segue_put *put, uint64_t *ret_cas, segue_call *call)
 {
@@ -186,7 +216,7 @@ static segue_status put(void *self, const segue_put *p, uint64_t *ret_cas, segue
     case SEGUE_IF_CAS: return put_if_cas(d, p, ret_cas, call);
     case SEGUE_IF_ANY: break;
     }
-    return put_primary(d, p, ret_cas, call);
+    return put_any(d, p, ret_cas, call);
 }
 
 static segue_status erase(void *self, segue_slice key, uint64_t cas, segue_call *call)
@@ -208,15 +238,16 @@ typedef struct mutating {
     segue_doc *ret_doc;
 } mutating;
 
-static segue_status mutate_in(segue_store *store, const mutating *m, bool require_record, segue_call *call)
+static segue_status mutate_in(segue_store *store, const mutating *m, uint64_t cas_floor, bool require_record,
+                              segue_call *call)
 {
-    return seg_call_mutate(store, m->key, m->mutation, m->write_id, m->cas_floor, require_record, m->base, m->outcome,
+    return seg_call_mutate(store, m->key, m->mutation, m->write_id, cas_floor, require_record, m->base, m->outcome,
                            m->ret_doc, call);
 }
 
 static segue_status mutate_primary(seg_dual *d, const mutating *m, bool require_record, segue_call *call)
 {
-    segue_status st = mutate_in(d->primary, m, require_record, call);
+    segue_status st = mutate_in(d->primary, m, floor_of(d, m->cas_floor), require_record, call);
     if (st == SEGUE_OK && m->outcome->written && m->mutation->body_op == SEGUE_BODY_DELETE)
         st = after_delete(d, m->key, m->outcome->cas, call);
     return st;
@@ -249,7 +280,7 @@ static segue_status mutate_forward(seg_dual *d, const mutating *m, segue_call *c
 {
     const segue_mutation *mutation = m->mutation;
     bool insert = mutation->expect == SEGUE_EXPECT_NOT_LIVE && mutation->body_op == SEGUE_BODY_SET;
-    bool blind = (mutation->options & SEGUE_M_REPLACE_ALL) && mutation->expect == SEGUE_EXPECT_ANY;
+    bool blind = (mutation->options & SEGUE_M_REPLACE_ALL) && mutation->expect == SEGUE_EXPECT_ANY && d->knows_floor;
     if (blind || !SEG_RULE(MUTATE_READS_FALLBACK)) return mutate_primary(d, m, false, call);
     if (insert) return mutate_insert(d, m, call);
     segue_status st = mutate_primary(d, m, true, call);
@@ -267,7 +298,7 @@ static segue_status mutate_legacy(seg_dual *d, const mutating *m, segue_call *ca
     legacy.mutation = &plain;
     /* A token that the fallback did not give out must not match by chance: no record has bit 63 in its CAS. */
     if (plain.cas) plain.cas = token.cas == plain.cas ? unmarked(plain.cas) : plain.cas | SEG_FALLBACK_TOKEN;
-    segue_status st = mutate_in(d->fallback, &legacy, false, call);
+    segue_status st = mutate_in(d->fallback, &legacy, legacy.cas_floor, false, call);
     if (st != SEGUE_OK) return st;
     token.cas = m->outcome->cas;
     if (token.cas) seg_dual_mark(d, &token);
@@ -345,7 +376,10 @@ segue_status seg_dual_fill(seg_dual *d, segue_store *primary, segue_store *fallb
     d->primary = primary;
     d->fallback = fallback;
     d->keeps_cas = segue_store_caps(primary) & SEGUE_CAP_KEEP_CAS;
-    return SEGUE_OK;
+    d->knows_floor = seg_call_has_highest(fallback);
+    st = phase < SEGUE_PHASE_SEALED ? seg_dual_learn_floor(d, call) : SEGUE_OK;
+    if (st != SEGUE_OK) close_dual(d);
+    return st;
 }
 
 static segue_status open_side(const segue_open_args *args, const char *name, segue_store **ret, segue_call *call)

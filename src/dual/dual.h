@@ -10,9 +10,11 @@
 extern const segue_backend seg_backend_dual;
 
 typedef struct seg_dual {
-    segue_store *primary;  /* references */
+    segue_store *primary; /* references */
     segue_store *fallback;
-    bool keeps_cas;        /* the primary stores a given CAS, so a document's CAS survives its move */
+    bool keeps_cas;         /* the primary stores a given CAS, so a document's CAS survives its move */
+    bool knows_floor;       /* the fallback tells its highest CAS */
+    _Atomic uint64_t floor; /* every CAS of the primary's new records is greater */
     seg_gate gate;
 } seg_dual;
 
@@ -26,6 +28,8 @@ void seg_dual_mark(const seg_dual *dual, segue_record *rec);
 /* Make *dual of its two sides. Takes over both references, also on failure. */
 segue_status seg_dual_fill(seg_dual *dual, segue_store *primary, segue_store *fallback, segue_phase phase,
                            segue_call *call);
+/* Clients write the primary from now on: learn the fallback's highest CAS. Its failure. */
+segue_status seg_dual_learn_floor(seg_dual *dual, segue_call *call);
 /* src/dual/scan.c: one page of both sides, merged. */
 segue_status seg_dual_scan(seg_dual *dual, const segue_bounds *bounds, segue_page *page, segue_call *call);
 

@@ -1,5 +1,6 @@
 /* L4: the public functions of <segue/dual.h>: from two handles, phases, sides. */
 #include "base/base.h"
+#include "base/rules.h"
 #include "base/url.h"
 #include "dual/dual.h"
 
@@ -58,7 +59,14 @@ segue_status segue_dual_set_phase(segue_store *store, segue_phase phase, int64_t
     seg_dual *dual = find(store);
     if (!dual) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "only a dual store has phases");
     segue_call call = seg_call_new(store, timeout_ns, reterr);
-    return seg_gate_change(&dual->gate, phase, &call);
+    segue_phase now = seg_gate_phase(&dual->gate);
+    segue_status st = SEGUE_OK;
+    if (phase == SEGUE_PHASE_FORWARD && now < SEGUE_PHASE_FORWARD) {
+        /* Nobody writes the fallback any more once hold is drained. */
+        if (now == SEGUE_PHASE_LEGACY && SEG_RULE(HOLD)) st = seg_gate_change(&dual->gate, SEGUE_PHASE_HOLD, &call);
+        if (st == SEGUE_OK) st = seg_dual_learn_floor(dual, &call);
+    }
+    return st == SEGUE_OK ? seg_gate_change(&dual->gate, phase, &call) : st;
 }
 
 segue_status segue_dual_sides(segue_store *store, segue_store **ret_primary, segue_store **ret_fallback)

@@ -7,10 +7,7 @@
 #include "doc/doc.h"
 #include "store/filter.h"
 
-bool seg_key_is_reserved(segue_slice key)
-{
-    return segue_slice_starts_with(key, segue_str(SEG_RESERVED_PREFIX));
-}
+bool seg_key_is_reserved(segue_slice key) { return segue_slice_starts_with(key, segue_str(SEG_RESERVED_PREFIX)); }
 
 segue_call seg_call_new(const segue_store *store, int64_t timeout_ns, segue_error *reterr)
 {
@@ -119,10 +116,8 @@ segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t
         return store->backend->write_many(store->self, writes, n, call);
     for (size_t i = 0; i < n; i++) {
         segue_write *w = &writes[i];
-        if (w->op == SEGUE_WRITE_PUT)
-            w->status = seg_call_put(store, &w->put, &w->cas, call);
-        else
-            w->status = seg_call_erase(store, w->put.rec.key, w->put.if_cas, call);
+        if (w->op == SEGUE_WRITE_PUT) w->status = seg_call_put(store, &w->put, &w->cas, call);
+        else w->status = seg_call_erase(store, w->put.rec.key, w->put.if_cas, call);
         if (!is_answer(w->status)) return w->status;
     }
     return SEGUE_OK;
@@ -131,6 +126,18 @@ segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t
 segue_status seg_call_may_purge(segue_store *store, segue_call *call)
 {
     return store->backend->may_purge ? store->backend->may_purge(store->self, call) : SEGUE_OK;
+}
+
+bool seg_call_has_highest(const segue_store *store)
+{
+    for (const segue_store *s = store; s; s = seg_store_below(s))
+        if (!s->backend->highest) return false;
+    return true;
+}
+
+segue_status seg_call_highest(segue_store *store, uint64_t *ret_cas, segue_call *call)
+{
+    return store->backend->highest(store->self, ret_cas, call);
 }
 
 segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation, uint64_t write_id,

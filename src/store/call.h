@@ -53,6 +53,9 @@ segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *move
 segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call);
 /* Whether a purge may run on it now: OK, or REFUSED with the reason. */
 segue_status seg_call_may_purge(segue_store *store, segue_call *call);
+/* See the slot. Only where there is one, also below filters. */
+bool seg_call_has_highest(const segue_store *store);
+segue_status seg_call_highest(segue_store *store, uint64_t *ret_cas, segue_call *call);
 segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
                              uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
                              segue_doc *ret_doc, segue_call *call);

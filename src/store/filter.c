@@ -136,6 +136,10 @@ void seg_filter_end(void *self, segue_call *call) { seg_call_end(below_of(self),
 
 bool seg_filter_same(const void *self, const void *other) { return seg_store_same(below_of(self), below_of(other)); }
 
+segue_status seg_filter_highest(void *self, uint64_t *ret_cas, segue_call *call)
+{
+    return seg_call_highest(below_of(self), ret_cas, call);
+}
 segue_status seg_filter_may_purge(void *self, segue_call *call) { return seg_call_may_purge(below_of(self), call); }
 
 /* ---- through filters ---- */

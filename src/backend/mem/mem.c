@@ -395,6 +395,13 @@ static segue_status write_many(void *self, segue_write *writes, size_t n, segue_
     return SEGUE_OK;
 }
 
+static segue_status highest(void *self, uint64_t *ret_cas, segue_call *call)
+{
+    (void)call; /* it cannot fail */
+    *ret_cas = atomic_load(&((mem *)self)->engine->clock.highest);
+    return SEGUE_OK;
+}
+
 const segue_backend seg_backend_mem = {
     .abi = SEGUE_BACKEND_ABI,
     .table_size = sizeof(segue_backend),
@@ -411,4 +418,5 @@ const segue_backend seg_backend_mem = {
     .move = move,
     .write_many = write_many,
     .same = same,
+    .highest = highest,
 };

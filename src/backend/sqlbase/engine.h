@@ -74,6 +74,8 @@ typedef segue_status (*seg_sql_job_fn)(seg_sql_conn *conn, void *arg, segue_call
  * file was moved or deleted meanwhile), MAYBE_APPLIED (the commit failed, and it cannot be told how far it came). */
 segue_status seg_sql_write(seg_sql_engine *engine, seg_sql_job_fn fn, void *arg, segue_call *call);
 
+/* Take over the file's clock. Inside a write nobody else can raise that any more. */
+segue_status seg_sql_raise_clock(seg_sql_engine *engine, seg_sql_conn *conn, segue_call *call);
 /* The CAS for a record to be stored: above every one that the file knows of. */
 segue_status seg_sql_next_cas(seg_sql_engine *engine, const segue_env *env, uint64_t floor, uint64_t *ret_cas,
                               segue_call *call);

@@ -430,6 +430,18 @@ segue_status seg_sql_slot_move(void *self, void *to, segue_move *moves, size_t n
 
 /* ---- the handle ---- */
 
+segue_status seg_sql_slot_highest(void *self, uint64_t *ret_cas, segue_call *call)
+{
+    const seg_sql_handle *h = self;
+    seg_sql_conn *conn;
+    segue_status st = seg_sql_take(h->engine, &conn, call);
+    if (st != SEGUE_OK) return st;
+    st = seg_sql_raise_clock(h->engine, conn, call); /* other processes give CASes, too */
+    seg_sql_give(h->engine, conn);
+    if (st == SEGUE_OK) *ret_cas = atomic_load(&h->engine->clock.highest);
+    return st;
+}
+
 void seg_sql_slot_close(void *self) { seg_sql_engine_close(((seg_sql_handle *)self)->engine); }
 
 bool seg_sql_slot_same(const void *self, const void *other)

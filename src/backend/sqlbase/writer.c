@@ -49,8 +49,7 @@ segue_status seg_sql_keep_cas(seg_sql_engine *engine, uint64_t cas, segue_call *
     return SEGUE_OK;
 }
 
-/* In the transaction: nobody else can raise the file's clock any more. */
-static segue_status raise_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
+segue_status seg_sql_raise_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_HIGHEST);
     int code = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
@@ -122,7 +121,7 @@ static segue_status begin(seg_sql_engine *e, segue_call *call)
     if (st == SEGUE_OK) st = set_sync(e, conn, call);
     if (st == SEGUE_OK) st = seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_BEGIN), call);
     if (st == SEGUE_OK) {
-        st = raise_clock(e, conn, call);
+        st = seg_sql_raise_clock(e, conn, call);
         if (st != SEGUE_OK) roll_back(conn);
     }
     conn->call = NULL; /* who waits now does not for this call only */
@@ -136,7 +135,7 @@ static bool overwrite_remains(seg_sql_engine *e, seg_sql_conn *conn)
 {
     if (seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_BEGIN), NULL) != SEGUE_OK) return false;
     (void)seg_clock_next(&e->clock, segue_env_default(), 0); /* a page that does not change is not written */
-    bool done = raise_clock(e, conn, NULL) == SEGUE_OK && note_clock(e, conn, NULL) == SEGUE_OK &&
+    bool done = seg_sql_raise_clock(e, conn, NULL) == SEGUE_OK && note_clock(e, conn, NULL) == SEGUE_OK &&
                 seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_COMMIT), NULL) == SEGUE_OK;
     roll_back(conn);
     return done;

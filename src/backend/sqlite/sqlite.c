@@ -67,4 +67,5 @@ const segue_backend seg_backend_sqlite = {
     .move = seg_sql_slot_move,
     .write_many = seg_sql_slot_write_many,
     .same = seg_sql_slot_same,
+    .highest = seg_sql_slot_highest,
 };
