@@ -1,5 +1,5 @@
 # Thin doors to CMake and the scripts in tools/. `make help` lists them.
-.PHONY: all demo test bench interop install tidy format fuzz-smoke clean help
+.PHONY: all demo test bench explore interop install tidy format fuzz-smoke clean help
 
 all:        ## Build the release (the default)
 	@tools/setup build && cmake --preset release --log-level=WARNING && cmake --build --preset release
@@ -9,6 +9,9 @@ test:       ## Everything, in four builds; the last line counts
 	@tools/setup test && tools/run-tests
 bench: all  ## Ratios against raw SQLite and the like, as a table
 	@cmake --build --preset release --target segue-bench && build/release/segue-bench
+explore: ## Every schedule of every small scene; PART=K/N for a share
+	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-explore && \
+		build/release/tests/segue-explore $(if $(PART),--part $(PART))
 interop: all ## Open with the original's Go module what Segue wrote, and the other way round
 	@ctest --test-dir build/release -L interop -V
 install: all ## Install into /usr/local, or PREFIX=/elsewhere

@@ -5,6 +5,7 @@
 #include "base/env.h"
 #include "base/retry.h"
 #include "base/rules.h"
+#include "base/sched.h"
 
 static const char *const names[] = {"legacy", "hold", "forward", "sealed", "clean"};
 enum { N_PHASES = sizeof names / sizeof names[0], PIN_SLOT_SHIFT = 8, PIN_ENTERED = 1 << 30 };
@@ -43,10 +44,7 @@ static unsigned my_slot(void)
     return mine - 1;
 }
 
-static bool must_wait(unsigned word, bool write)
-{
-    return write && word / 2 == SEGUE_PHASE_HOLD && SEG_RULE(HOLD);
-}
+static bool must_wait(unsigned word, bool write) { return write && word / 2 == SEGUE_PHASE_HOLD && SEG_RULE(HOLD); }
 
 segue_status seg_gate_enter(seg_gate *gate, bool write, segue_call *call)
 {
@@ -54,6 +52,7 @@ segue_status seg_gate_enter(seg_gate *gate, bool write, segue_call *call)
     seg_backoff backoff;
     seg_backoff_init(&backoff, WAIT_FIRST_NS, WAIT_MOST_NS);
     for (;;) {
+        SEG_SCHED(READ, gate);
         unsigned word = atomic_load(&gate->word);
         if (must_wait(word, write)) {
             if (!seg_backoff_wait(&backoff, call->env, call->deadline_ns))
@@ -62,7 +61,9 @@ segue_status seg_gate_enter(seg_gate *gate, bool write, segue_call *call)
             continue;
         }
         /* Count first, look again after: a change of phase either sees the count or is seen here. */
+        SEG_SCHED(DETAIL_READ, gate); /* for the explorer counting is reading: no matter who counts first */
         atomic_fetch_add(&gate->slots[slot].inside[word & 1], 1);
+        SEG_SCHED(DETAIL_READ, gate);
         if (atomic_load(&gate->word) == word) {
             call->pin = PIN_ENTERED | slot << PIN_SLOT_SHIFT | word;
             return SEGUE_OK;
@@ -75,6 +76,7 @@ void seg_gate_leave(seg_gate *gate, segue_call *call)
 {
     seg_assert(call->pin & PIN_ENTERED);
     unsigned slot = (call->pin & ~(unsigned)PIN_ENTERED) >> PIN_SLOT_SHIFT;
+    SEG_SCHED(LEAVE, gate);
     unsigned before = atomic_fetch_sub(&gate->slots[slot].inside[call->pin & 1], 1);
     seg_assert(before > 0);
     call->pin = 0;
@@ -86,13 +88,18 @@ segue_phase seg_gate_pinned(const segue_call *call)
     return (segue_phase)((call->pin & ((1u << PIN_SLOT_SHIFT) - 1)) / 2);
 }
 
-segue_phase seg_gate_phase(seg_gate *gate) { return (segue_phase)(atomic_load(&gate->word) / 2); }
+segue_phase seg_gate_phase(seg_gate *gate)
+{
+    SEG_SCHED(READ, gate);
+    return (segue_phase)(atomic_load(&gate->word) / 2);
+}
 
 /* ---- changing ---- */
 
 static unsigned inside(seg_gate *gate, unsigned parity)
 {
     unsigned n = 0;
+    SEG_SCHED(DETAIL_WRITE, gate);
     for (int i = 0; i < SEG_GATE_SLOTS; i++) n += atomic_load(&gate->slots[i].inside[parity]);
     return n;
 }
@@ -116,6 +123,7 @@ static segue_status step(seg_gate *gate, segue_phase phase, segue_call *call)
 {
     segue_status st = drain(gate, call);
     if (st != SEGUE_OK) return st;
+    SEG_SCHED(WRITE, gate);
     unsigned word = atomic_load(&gate->word);
     atomic_store(&gate->word, (unsigned)phase * 2 + ((word & 1) ^ 1));
     return drain(gate, call);
@@ -137,7 +145,7 @@ static segue_status change_locked(seg_gate *gate, segue_phase to, segue_call *ca
 segue_status seg_gate_change(seg_gate *gate, segue_phase phase, segue_call *call)
 {
     if ((unsigned)phase >= N_PHASES) return segue_fail(call, SEGUE_INVALID_ARGUMENT, "there is no such phase");
-    pthread_mutex_lock(&gate->change);
+    SEG_SCHED_LOCK(&gate->change);
     segue_status st = change_locked(gate, phase, call);
     pthread_mutex_unlock(&gate->change);
     return st;

@@ -8,6 +8,7 @@ extern const segue_backend seg_backend_stats;
 extern const segue_backend seg_backend_trace;
 #ifdef SEG_TESTING
 extern const segue_backend seg_backend_fault;
+extern const segue_backend seg_backend_sched;
 #endif
 
 const segue_backend *const seg_filters[] = {
@@ -15,6 +16,7 @@ const segue_backend *const seg_filters[] = {
     &seg_backend_trace,
 #ifdef SEG_TESTING
     &seg_backend_fault,
+    &seg_backend_sched,
 #endif
     NULL,
 };

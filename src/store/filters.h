@@ -45,6 +45,10 @@ unsigned seg_fault_count(const segue_store *fault);
 /* Whether the plan has fired. */
 bool seg_fault_fired(const segue_store *fault);
 
+/* Wrap a store (reference taken) by one that tells the explorer (base/sched.h) of each call; `object`: what it should be
+ * called, the same for all handles of one collection. */
+segue_status seg_sched_open(segue_store *below, const void *object, segue_store **ret_store, segue_error *reterr);
+
 #endif
 
 #endif

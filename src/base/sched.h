@@ -1,0 +1,43 @@
+/* L1: the moments at which another party may act, for the explorer in tests/explore. In the product nothing of it exists. */
+#ifndef SEG_SCHED_H
+#define SEG_SCHED_H
+
+#ifdef SEG_TESTING
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum seg_sched_kind {
+    SEG_SCHED_READ,         /* what comes next looks at the object */
+    SEG_SCHED_WRITE,        /* changes it */
+    SEG_SCHED_LEAVE,        /* is counted out of it: whoever waits for that looks again */
+    SEG_SCHED_WAIT,         /* cannot go on before somebody else has acted */
+    SEG_SCHED_DETAIL_READ,  /* as READ and WRITE, inside of what is one step where nobody asks for details */
+    SEG_SCHED_DETAIL_WRITE
+} seg_sched_kind;
+
+/* `object`: what is touched (NULL: anything); `part`: which part of it (0: all). */
+typedef void (*seg_sched_fn)(seg_sched_kind kind, const void *object, uint64_t part);
+
+/* NULL (the default): nobody is told. Not thread-safe. */
+void seg_sched_set(seg_sched_fn fn);
+void seg_sched_point(seg_sched_kind kind, const void *object, uint64_t part);
+
+#define SEG_SCHED(kind, object) seg_sched_point(SEG_SCHED_##kind, (object), 0)
+/* Take a mutex that may be held over a wait. */
+#define SEG_SCHED_LOCK(mutex)                                                                                          \
+    while (pthread_mutex_trylock(mutex) != 0) {                                                                        \
+        if (!seg_sched_is_told()) {                                                                                    \
+            pthread_mutex_lock(mutex);                                                                                 \
+            break;                                                                                                     \
+        }                                                                                                              \
+        seg_sched_point(SEG_SCHED_WAIT, (mutex), 0);                                                                   \
+    }
+bool seg_sched_is_told(void);
+
+#else
+#define SEG_SCHED(kind, object) ((void)0)
+#define SEG_SCHED_LOCK(mutex) pthread_mutex_lock(mutex)
+#endif
+
+#endif

@@ -1,0 +1,59 @@
+/* L3, testing library only: the `sched` filter tells the explorer of each call to the store below before it is made. */
+#include "store/filters.h"
+
+#ifdef SEG_TESTING
+
+#include "base/base.h"
+#include "base/sched.h"
+#include "store/filter.h"
+
+typedef struct sched {
+    seg_filter filter;
+    const void *object;
+} sched;
+
+static uint64_t part_of(segue_slice key)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (size_t i = 0; i < key.size; i++) h = (h ^ (unsigned char)key.data[i]) * UINT64_C(0x100000001b3);
+    return h ? h : 1;
+}
+
+static bool before(void *self, seg_passage *p, segue_call *call)
+{
+    const sched *s = self;
+    (void)call;
+    bool reads = p->op == SEG_OP_GET || p->op == SEG_OP_SCAN;
+    bool one_key = p->op == SEG_OP_GET || p->op == SEG_OP_PUT || p->op == SEG_OP_ERASE || p->op == SEG_OP_MUTATE;
+    /* A move touches both sides. */
+    seg_sched_point(reads ? SEG_SCHED_READ : SEG_SCHED_WRITE, p->op == SEG_OP_MOVE ? NULL : s->object,
+                    one_key ? part_of(p->key) : 0);
+    return true;
+}
+
+static segue_status after(void *self, const seg_passage *p, segue_status st, segue_call *call)
+{
+    (void)self, (void)p, (void)call;
+    return st;
+}
+
+static const seg_filter_hooks hooks = {before, after};
+
+static segue_status open_sched(void *self, const segue_open_args *args, segue_call *call)
+{
+    return seg_filter_open_below(self, &hooks, args, call);
+}
+
+extern const segue_backend seg_backend_sched;
+const segue_backend seg_backend_sched = SEG_FILTER_TABLE("sched", sched, open_sched);
+
+segue_status seg_sched_open(segue_store *store, const void *object, segue_store **ret_store, segue_error *reterr)
+{
+    segue_status st = seg_filter_make(&seg_backend_sched, &hooks, store, ret_store, reterr);
+    if (st == SEGUE_OK) ((sched *)(*ret_store)->self)->object = object;
+    return st;
+}
+
+#else
+typedef int seg_sched_filter_is_for_tests_only; /* a translation unit must not be empty */
+#endif

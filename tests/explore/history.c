@@ -1,0 +1,423 @@
+/* Operations, and the search for an order that explains their answers (Wing and Gong, "Testing and verifying concurrent
+ * objects", 1993). */
+#include "history.h"
+
+#include <segue/ops.h>
+
+#include "base/base.h"
+#include "store/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- time ---- */
+
+int64_t history_now_ns;
+bool history_has_revisions = true;
+
+static int64_t now_ns(void *ctx)
+{
+    (void)ctx;
+    return history_now_ns;
+}
+
+static void count_up(void *ctx, void *out, size_t size)
+{
+    static uint64_t next;
+    unsigned char *bytes = out;
+    (void)ctx;
+    for (size_t i = 0; i < size; i += 8) {
+        next++;
+        memcpy(bytes + i, &next, size - i < 8 ? size - i : 8);
+    }
+}
+
+const segue_env *history_env(void)
+{
+    static const segue_env env = {NULL, now_ns, now_ns, history_sleep, count_up};
+    return &env;
+}
+
+/* ---- operations ---- */
+
+static segue_slice key(void) { return segue_str(THE_KEY); }
+
+static void say(answer *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(answer *a, const char *format, ...)
+{
+    size_t used = strlen(a->text);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(a->text + used, sizeof a->text - used, format, args); /* cut is fine, for both alike */
+    va_end(args);
+}
+
+static void say_record(answer *a, const segue_record *rec)
+{
+    if (rec->is_tombstone) say(a, "tombstone");
+    else say(a, "%.*s", (int)rec->body.size, rec->body.data);
+    if (history_has_revisions) say(a, " rev %llu", (unsigned long long)rec->revision);
+    if (rec->expiry) say(a, " exp %u", rec->expiry);
+    if (rec->flags) say(a, " flags %u", rec->flags);
+    if (rec->is_json) say(a, " json");
+    for (size_t i = 0; i < rec->n_xattrs; i++) {
+        const segue_xattr *x = &rec->xattrs[i];
+        say(a, " %.*s=%.*s", (int)x->name.size, x->name.data, (int)x->value.size, x->value.data);
+    }
+}
+
+static void say_doc(answer *a, segue_doc *doc)
+{
+    if (a->status == SEGUE_OK) {
+        say_record(a, &doc->rec);
+        a->cas[0] = doc->rec.cas;
+    }
+    segue_doc_free(doc);
+}
+
+static void op_get(client *c, answer *a)
+{
+    segue_doc doc = {0};
+    a->status = segue_get(c->store, key(), NULL, &doc, NULL);
+    c->token = a->status == SEGUE_OK ? doc.rec.cas : 0;
+    say_doc(a, &doc);
+}
+
+/* Tombstones too. */
+static void op_record(client *c, answer *a)
+{
+    segue_doc doc = {0};
+    a->status = segue_get_record(c->store, key(), NULL, &doc, NULL);
+    say_doc(a, &doc);
+}
+
+static void op_gat(client *c, answer *a)
+{
+    segue_doc doc = {0};
+    a->status = segue_get_and_touch(c->store, key(), segue_expiry_at(2000000000), NULL, &doc, NULL);
+    say_doc(a, &doc);
+}
+
+static void op_add(client *c, answer *a)
+{
+    a->status = segue_add(c->store, key(), segue_str("11"), segue_expiry_none(), NULL, &a->cas[0], NULL);
+}
+
+static void op_set(client *c, answer *a)
+{
+    a->status = segue_set(c->store, key(), segue_str("12"), segue_expiry_none(), NULL, &a->cas[0], NULL);
+}
+
+static void op_replace(client *c, answer *a)
+{
+    segue_mutation m = {
+        .body_op = SEGUE_BODY_SET, .body = segue_str("13"), .options = SEGUE_M_REPLACE_ALL, .json = SEGUE_JSON_YES};
+    segue_outcome out = {0};
+    a->status = segue_mutate(c->store, key(), &m, NULL, &out, NULL, NULL);
+    a->cas[0] = out.cas;
+}
+
+static void op_delete(client *c, answer *a) { a->status = segue_delete(c->store, key(), NULL, NULL); }
+
+static void op_remove(client *c, answer *a)
+{
+    a->status = c->token ? segue_remove(c->store, key(), c->token, NULL, &a->cas[0], NULL) : SEGUE_OK;
+}
+
+static void op_cas(client *c, answer *a)
+{
+    a->status = segue_write_cas(c->store, key(), c->token, segue_str("14"), segue_expiry_none(), 0, NULL, &a->cas[0],
+                                NULL);
+}
+
+/* "7" behind what is there; nothing live: "7". */
+static segue_status append_seven(void *ctx, const segue_record *current, segue_mutation *m)
+{
+    static char body[64];
+    answer *a = ctx;
+    a->text[0] = '\0';
+    if (current) say_record(a, current);
+    int n = snprintf(body, sizeof body, "%.*s7", current ? (int)current->body.size : 0,
+                     current && current->body.data ? current->body.data : "");
+    m->body_op = SEGUE_BODY_SET;
+    m->body = segue_bytes(body, (size_t)n);
+    return SEGUE_OK;
+}
+
+static segue_status delete_it(void *ctx, const segue_record *current, segue_mutation *m)
+{
+    answer *a = ctx;
+    a->text[0] = '\0';
+    if (current) say_record(a, current);
+    m->body_op = SEGUE_BODY_DELETE;
+    if (!current || current->is_tombstone) *m = (segue_mutation){0};
+    return SEGUE_OK;
+}
+
+static void update(client *c, answer *a, segue_update_fn fn)
+{
+    segue_outcome out = {0};
+    a->status = segue_update(c->store, key(), fn, a, NULL, &out, NULL);
+    a->cas[0] = out.cas;
+    if (history_has_revisions) say(a, " -> rev %llu", (unsigned long long)out.revision);
+}
+
+static void op_update(client *c, answer *a) { update(c, a, append_seven); }
+static void op_update_deletes(client *c, answer *a) { update(c, a, delete_it); }
+
+static void op_touch(client *c, answer *a)
+{
+    a->status = segue_touch(c->store, key(), segue_expiry_at(1900000000), NULL, &a->cas[0], NULL);
+}
+
+static void op_incr(client *c, answer *a)
+{
+    uint64_t initial = 100, value = 0;
+    a->status = segue_incr(c->store, key(), 1, &initial, segue_expiry_none(), NULL, &value, NULL);
+    say(a, "%llu", (unsigned long long)value);
+}
+
+static void op_append(client *c, answer *a)
+{
+    a->status = segue_append(c->store, key(), segue_str("9"), NULL, &a->cas[0], NULL);
+}
+
+static void op_xattr(client *c, answer *a)
+{
+    segue_xattr x = {segue_str("_x"), segue_str("1")};
+    a->status = segue_xattrs_set(c->store, key(), &x, 1, NULL, &a->cas[0], NULL);
+}
+
+static void op_tombstone(client *c, answer *a)
+{
+    segue_xattr x = {segue_str("_t"), segue_str("2")};
+    segue_xattr_write w = {.set = &x, .n_set = 1};
+    a->status = segue_write_tombstone(c->store, key(), c->token, c->token != 0, &w, NULL, &a->cas[0], NULL);
+}
+
+static void op_resurrect(client *c, answer *a)
+{
+    segue_xattr x = {segue_str("_r"), segue_str("3")};
+    segue_xattr_write w = {.body = segue_str("15"), .set = &x, .n_set = 1};
+    a->status = segue_write_resurrection(c->store, key(), &w, NULL, &a->cas[0], NULL);
+}
+
+static void op_scan(client *c, answer *a)
+{
+    segue_scan *scan = NULL;
+    const segue_record *rec = NULL;
+    a->status = segue_scan_open(c->store, NULL, &scan, NULL);
+    while (a->status == SEGUE_OK && (a->status = segue_scan_next(scan, &rec, NULL)) == SEGUE_OK) {
+        say(a, "[");
+        say_record(a, rec);
+        say(a, "]");
+        a->cas[0] = rec->cas;
+    }
+    segue_scan_close(scan);
+}
+
+/* A plain store may always purge, a dual one may not; and a purge leaves what somebody changes meanwhile. So it is replayed
+ * where something was purged. */
+static void op_purge(client *c, answer *a)
+{
+    uint64_t n = 0;
+    if (c->replayed && (c->replayed->status != SEGUE_OK || strcmp(c->replayed->text, "purged 0") == 0)) {
+        *a = *c->replayed;
+        return;
+    }
+    a->status = segue_purge_tombstones(c->store, &n, NULL);
+    say(a, "purged %llu", (unsigned long long)n);
+}
+
+enum { AN_HOUR_S = 3600 };
+static void op_time(client *c, answer *a)
+{
+    (void)c;
+    history_now_ns += (int64_t)AN_HOUR_S * 1000000000;
+    a->status = SEGUE_OK;
+}
+
+static const operation operations[] = {
+    {"get", op_get},
+    {"record", op_record},
+    {"gat", op_gat},
+    {"add", op_add},
+    {"set", op_set},
+    {"replace", op_replace},
+    {"delete", op_delete},
+    {"remove", op_remove},
+    {"cas", op_cas},
+    {"update", op_update},
+    {"update-del", op_update_deletes},
+    {"touch", op_touch},
+    {"incr", op_incr},
+    {"append", op_append},
+    {"xattr", op_xattr},
+    {"tombstone", op_tombstone},
+    {"resurrect", op_resurrect},
+    {"scan", op_scan},
+    {"purge", op_purge},
+    {"time", op_time},
+};
+
+const operation *history_operation(const char *name)
+{
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+        if (strcmp(operations[i].name, name) == 0) return &operations[i];
+    return NULL;
+}
+
+/* ---- states ---- */
+
+static void must(segue_status st, const char *what)
+{
+    if (st == SEGUE_OK) return;
+    fprintf(stderr, "explore: %s: %s\n", what, segue_status_name(st));
+    exit(1);
+}
+
+void history_reset(segue_store *store, const segue_record *rec)
+{
+    segue_doc doc = {0};
+    segue_call call = seg_call_new(store, 0, NULL);
+    segue_status st = seg_call_get(store, key(), &doc, &call);
+    if (st == SEGUE_OK) st = seg_call_erase(store, key(), doc.rec.cas, &call);
+    segue_doc_free(&doc);
+    if (st != SEGUE_NOT_FOUND) must(st, "reset");
+    if (!rec->key.data) return;
+    segue_put put = {.rec = *rec, .condition = SEGUE_IF_ABSENT};
+    must(seg_call_put(store, &put, NULL, &call), "reset");
+}
+
+/* ---- explaining ---- */
+
+typedef struct search {
+    const history *h;
+    segue_store *plain;
+    unsigned order[HISTORY_MOST];
+    unsigned n;
+    int64_t start_ns;
+} search;
+
+/* CASes that were paired must stay so, and stand in the same order. */
+static bool fits_cas(uint64_t pairs[][2], unsigned *n, uint64_t real, uint64_t plain)
+{
+    if ((real == 0) != (plain == 0)) return false;
+    if (real == 0) return true;
+    for (unsigned i = 0; i < *n; i++) {
+        if (pairs[i][0] == real && pairs[i][1] == plain) return true;
+        if ((pairs[i][0] < real) != (pairs[i][1] < plain) || pairs[i][0] == real || pairs[i][1] == plain) return false;
+    }
+    pairs[*n][0] = real;
+    pairs[(*n)++][1] = plain;
+    return true;
+}
+
+static bool same_answer(const history *h, const answer *real, const answer *plain, uint64_t pairs[][2], unsigned *n)
+{
+    if (real->status != plain->status || strcmp(real->text, plain->text) != 0) return false;
+    for (unsigned i = 0; i < KEPT_MOST && h->has_cas && real->status == SEGUE_OK; i++)
+        if (!fits_cas(pairs, n, real->cas[i], plain->cas[i])) return false;
+    return true;
+}
+
+/* Replay the order so far on the plain store. */
+static bool replays(search *s)
+{
+    uint64_t pairs[HISTORY_MOST * KEPT_MOST][2];
+    unsigned n_pairs = 0;
+    client clients[HISTORY_MOST];
+    memset(clients, 0, sizeof clients);
+    history_now_ns = s->start_ns;
+    history_reset(s->plain, &s->h->start);
+    for (unsigned i = 0; i < s->n; i++) {
+        const event *e = &s->h->events[s->order[i]];
+        client *c = &clients[e->party];
+        answer a = {0};
+        /* Where a move changes the CAS, it may cost who holds one a retry. */
+        if (!s->h->has_cas && e->got.status == SEGUE_CAS_MISMATCH) continue;
+        c->store = s->plain;
+        c->replayed = &e->got;
+        e->op->run(c, &a);
+        if (!same_answer(s->h, &e->got, &a, pairs, &n_pairs)) return false;
+    }
+    return true;
+}
+
+static bool is_in(const search *s, unsigned number)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->order[i] == number) return true;
+    return false;
+}
+
+/* Everything that had ended before it began is in the order already. */
+static bool may_be_next(const search *s, unsigned number)
+{
+    for (unsigned i = 0; i < s->h->n; i++)
+        if (s->h->events[i].ended < s->h->events[number].began && !is_in(s, i)) return false;
+    return true;
+}
+
+static bool extend(search *s)
+{
+    if (s->n == s->h->n) return true;
+    for (unsigned i = 0; i < s->h->n; i++) {
+        if (is_in(s, i) || !may_be_next(s, i)) continue;
+        s->order[s->n++] = i;
+        if (replays(s) && extend(s)) return true;
+        s->n--;
+    }
+    return false;
+}
+
+const char *history_explain(const history *h, segue_store *plain)
+{
+    int64_t after = history_now_ns;
+    search s = {.h = h, .plain = plain};
+    s.start_ns = history_now_ns;
+    for (unsigned i = 0; i < h->n; i++)
+        if (strcmp(h->events[i].op->name, "time") == 0) s.start_ns -= (int64_t)AN_HOUR_S * 1000000000;
+    bool found = extend(&s);
+    history_now_ns = after;
+    return found ? NULL : "no order of the operations explains what they answered";
+}
+
+/* ---- as text ---- */
+
+static unsigned rank_of(const history *h, uint64_t cas)
+{
+    unsigned rank = 1;
+    uint64_t seen[HISTORY_MOST * KEPT_MOST];
+    unsigned n = 0;
+    for (unsigned i = 0; i < h->n; i++)
+        for (unsigned k = 0; k < KEPT_MOST; k++) {
+            uint64_t other = h->events[i].got.cas[k];
+            bool is_new = other != 0 && other < cas;
+            for (unsigned j = 0; j < n && is_new; j++) is_new = seen[j] != other;
+            if (!is_new) continue;
+            seen[n++] = other;
+            rank++;
+        }
+    return rank;
+}
+
+void history_text(const history *h, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; i < h->n && used < size; i++) {
+        const event *e = &h->events[i];
+        unsigned before = 0;
+        for (unsigned j = 0; j < h->n; j++)
+            if (h->events[j].ended < e->began) before |= 1u << j;
+        int n = snprintf(out + used, size - used, "%u %s (after %x): %s %s", e->party, e->op->name, before,
+                         segue_status_name(e->got.status), e->got.text);
+        used += (size_t)n;
+        for (unsigned k = 0; k < KEPT_MOST && used < size && h->has_cas; k++)
+            if (e->got.cas[k]) used += (size_t)snprintf(out + used, size - used, " cas %u", rank_of(h, e->got.cas[k]));
+        if (used < size) used += (size_t)snprintf(out + used, size - used, "\n");
+    }
+}

@@ -1,0 +1,70 @@
+/* For the explorer: operations on one document, and whether what they answered can be explained. One thread.
+ *
+ * A history is linearizable if its operations, put in some order in which nothing comes before what had ended before it began,
+ * give the same answers on a plain store, one after the other. The plain store is `mem:` itself: what an operation means alone
+ * is tested elsewhere. */
+#ifndef HISTORY_H
+#define HISTORY_H
+
+#include <segue/store.h>
+
+enum { HISTORY_MOST = 10, ANSWER_MOST = 240, KEPT_MOST = 2 };
+
+#define THE_KEY "k"
+
+/* The time of both, nanoseconds; moved by the parties. */
+extern int64_t history_now_ns;
+/* Whether answers speak of revisions. */
+extern bool history_has_revisions;
+const segue_env *history_env(void);
+/* What sleeping is: somebody else's turn. The explorer's. */
+void history_sleep(void *ctx, int64_t ns);
+
+/* What an operation answered. CASes are compared by their relations to each other. */
+typedef struct answer {
+    segue_status status;
+    char text[ANSWER_MOST];
+    uint64_t cas[KEPT_MOST]; /* 0: none */
+} answer;
+
+/* Who calls operations: a store and what the caller remembers. */
+typedef struct client {
+    segue_store *store;
+    uint64_t token;         /* CAS of the last read */
+    const answer *replayed; /* in a replay: what the real operation answered */
+} client;
+
+typedef struct operation {
+    const char *name;
+    void (*run)(client *c, answer *a);
+} operation;
+
+/* NULL: there is none of this name. */
+const operation *history_operation(const char *name);
+
+/* What happened. */
+typedef struct event {
+    const operation *op;
+    unsigned party;
+    unsigned began, ended; /* moments, from 1 */
+    answer got;
+} event;
+
+typedef struct history {
+    event events[HISTORY_MOST];
+    unsigned n;
+    unsigned now;
+    segue_record start; /* the document in the beginning; key NULL: none */
+    bool has_cas;       /* CASes mean something: the stores keep them when a record moves */
+} history;
+
+/* Explain it on `plain`, a mem store that nobody else uses. NULL, or why it cannot be explained, in static memory. */
+const char *history_explain(const history *h, segue_store *plain);
+
+/* Make `store` hold exactly this record under the key (key NULL: none), with a new CAS. */
+void history_reset(segue_store *store, const segue_record *rec);
+
+/* The whole history as text: equal histories have equal texts. */
+void history_text(const history *h, char *out, size_t size);
+
+#endif

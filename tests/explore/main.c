@@ -1,0 +1,326 @@
+/* The explorer: every schedule of every scene, each history explained. `segue-explore --help` says how it is used. */
+#include "scene.h"
+
+#include "base/rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- the parties ---- */
+
+/* Of clients. A token is read and then used. */
+static const char *const clients[] = {
+    "get",   "gat",  "add",    "set",   "replace",   "delete",        "get remove", "get cas", "update", "update-del",
+    "touch", "incr", "append", "xattr", "tombstone", "get tombstone", "resurrect",  "scan",    "purge",  "time",
+};
+enum { N_CLIENTS = sizeof clients / sizeof clients[0] };
+
+/* Of the migration. */
+static const char *const forward_steps[] = {"sweep", "seal", "seal clean purge"};
+static const char *const legacy_steps[] = {"forward", "forward seal"};
+enum {
+    N_FORWARD = sizeof forward_steps / sizeof forward_steps[0],
+    N_LEGACY = sizeof legacy_steps / sizeof legacy_steps[0]
+};
+
+/* What the short form keeps of the triples: clients that read, write over, write by what they read, and delete. */
+static const char *const telling[] = {"get", "set", "get cas", "update", "delete", "incr"};
+enum { N_TELLING = sizeof telling / sizeof telling[0] };
+
+/* ---- options and totals ---- */
+
+static struct {
+    bool in_short, in_detail, in_full, teeth, list, reduction;
+    const char *only, *without;
+    unsigned part, n_parts;
+    uint64_t most;
+} opt = {.n_parts = 1};
+
+enum { MOST_SHORT = 2000, MOST = 200000 }; /* schedules of a scene */
+
+static struct {
+    uint64_t scenes, schedules, pruned, histories, cut, failures, left_out;
+    double began_s, told_s;
+} total;
+
+static double now_s(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* ---- one scene ---- */
+
+static scene_result last_result;
+
+/* False: it failed. */
+static bool explore_one(const scene *s, const char *name)
+{
+    search_options options = {.most_schedules = opt.most, .in_detail = opt.in_detail, .in_full = opt.in_full};
+    scene_explore(s, &options, &last_result);
+    total.scenes++;
+    total.schedules += last_result.search.schedules;
+    total.pruned += last_result.search.pruned;
+    total.histories += last_result.histories;
+    total.cut += last_result.search.is_cut;
+    if (!last_result.search.failure) return true;
+    total.failures++;
+    if (opt.teeth) return false;
+    printf("not ok - %s: %s\n", name, last_result.search.failure);
+    (void)scene_replay(s, last_result.search.schedule, opt.in_detail);
+    printf("  again: segue-explore --replay '%s' %s\n", name, last_result.search.schedule);
+    return false;
+}
+
+static void show_progress(const char *name)
+{
+    double now = now_s();
+    if (now - total.told_s < 5 || opt.teeth) return;
+    total.told_s = now;
+    printf("# %.0f s: %llu scenes, %llu schedules; at %s\n", now - total.began_s, (unsigned long long)total.scenes,
+           (unsigned long long)total.schedules, name);
+    fflush(stdout);
+}
+
+/* True: go on. */
+typedef bool (*visit_fn)(const scene *s, const char *name);
+
+static bool visit(const scene *s, const char *name)
+{
+    show_progress(name);
+    return explore_one(s, name) || total.failures < 20;
+}
+
+static bool print_name(const scene *s, const char *name)
+{
+    (void)s;
+    puts(name);
+    return true;
+}
+
+/* ---- all scenes ---- */
+
+typedef struct tour {
+    scene s;
+    visit_fn visit;
+    unsigned number;
+    bool goes_on;
+} tour;
+
+static void call_at(tour *t, const char *a, const char *b, const char *c)
+{
+    char name[160];
+    if (!t->goes_on) return;
+    t->s.parties[0] = a;
+    t->s.parties[1] = b;
+    t->s.parties[2] = c;
+    t->s.n_parties = c ? 3 : 2;
+    if (t->number++ % opt.n_parts != opt.part) return;
+    scene_name(&t->s, name, sizeof name);
+    if (opt.only && !strstr(name, opt.only)) return;
+    t->goes_on = t->visit(&t->s, name);
+}
+
+static bool is_telling(const char *party)
+{
+    for (int i = 0; i < N_TELLING; i++)
+        if (strcmp(telling[i], party) == 0) return true;
+    return false;
+}
+
+/* Whether the short form has it. It goes through all pairs on all settings, and through telling triples: with a sweep on the
+ * first setting, with the step out of legacy also where a mutation takes two calls. */
+static bool has_triple(const tour *t, const char *a, const char *b, const char *step)
+{
+    if (!opt.in_short) return true;
+    bool sweeps = t->s.setting == &settings[0] && strcmp(step, "sweep") == 0;
+    bool opens = (t->s.setting == &settings[0] || t->s.setting == &settings[2]) && strcmp(step, "forward") == 0;
+    bool is_in = is_telling(a) && is_telling(b) && (sweeps || opens);
+    total.left_out += !is_in;
+    return is_in;
+}
+
+/* Every two clients, alone and with each of the migration's steps; every client with each step and a sweep beside it. */
+static void tour_beginning(tour *t)
+{
+    bool is_legacy = t->s.beginning->phase == SEGUE_PHASE_LEGACY;
+    const char *const *steps = is_legacy ? legacy_steps : forward_steps;
+    int n_steps = is_legacy ? N_LEGACY : N_FORWARD;
+    for (int i = 0; i < N_CLIENTS; i++) {
+        for (int k = 0; k < n_steps; k++) call_at(t, clients[i], steps[k], NULL);
+        if (!is_legacy) call_at(t, clients[i], "sweep", "sweep");
+        for (int j = i; j < N_CLIENTS; j++) {
+            call_at(t, clients[i], clients[j], NULL);
+            for (int k = 0; k < n_steps; k++)
+                if (has_triple(t, clients[i], clients[j], steps[k])) call_at(t, clients[i], clients[j], steps[k]);
+        }
+    }
+}
+
+/* Simple ones first. */
+static bool tour_all(visit_fn fn)
+{
+    tour t = {.visit = fn, .goes_on = true};
+    for (unsigned i = 0; i < n_settings && t.goes_on; i++) {
+        t.s.setting = &settings[i];
+        scenes_open(t.s.setting);
+        for (unsigned k = 0; k < n_beginnings && t.goes_on; k++) {
+            t.s.beginning = &beginnings[k];
+            tour_beginning(&t);
+        }
+        scenes_close();
+    }
+    return t.goes_on;
+}
+
+/* ---- teeth ---- */
+
+/* Rules that carry the protocol among those who keep it. The others are of the migration's runs, need a store that fails or
+ * somebody who writes the fallback by himself, or (TOKEN_MARK) hold where CAS_FLOOR does not. */
+static const char *const rules[] = {
+    "THIRD_READ",
+    "DELETE_LEAVES_TOMBSTONE",
+    "DELETE_REACHES_FALLBACK",
+    "INSERT_EXPECTS_ABSENT",
+    "ADD_ASKS_FALLBACK",
+    "TOMBSTONE_WINS",
+    "PIN_FIRST",
+    "DRAIN",
+    "HOLD",
+
+    "COPY_CARRIES_ALL",
+    "MUTATE_READS_FALLBACK",
+    "SCAN_FALLBACK_FIRST",
+    "SCAN_TOMBSTONE_HIDES",
+    "SWEEP_INSERT_ABSENT",
+
+    "PURGE_NEEDS_CLEAN",
+    "CAS_FLOOR",
+};
+
+static char caught_by[160];
+
+static bool until_caught(const scene *s, const char *name)
+{
+    if (explore_one(s, name)) return true;
+    (void)snprintf(caught_by, sizeof caught_by, "%s", name);
+    return false;
+}
+
+static int show_teeth(void)
+{
+    int missed = 0;
+    opt.teeth = true;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        memset(&total, 0, sizeof total);
+        (void)seg_rule_switch(rules[i], false); /* it is there */
+        bool is_missed = tour_all(until_caught);
+        (void)seg_rule_switch(rules[i], true);
+        missed += is_missed;
+        if (is_missed) printf("not ok - nothing notices that %s is off\n", rules[i]);
+        else
+            printf("ok - without %s: %s; scene %llu, schedule %llu\n", rules[i], caught_by,
+                   (unsigned long long)total.scenes, (unsigned long long)total.schedules);
+        fflush(stdout);
+    }
+    return missed ? 1 : 0;
+}
+
+/* ---- what the reduction leaves out ---- */
+
+static uint64_t n_compared;
+
+/* Every schedule against those that are enough: the same histories come out. Where it takes too long nothing is said. */
+static bool compare_in_full(const scene *s, const char *name)
+{
+    scene_result reduced, full;
+    search_options options = {.most_schedules = opt.most, .in_detail = opt.in_detail};
+    scene_explore(s, &options, &reduced);
+    options.in_full = true;
+    scene_explore(s, &options, &full);
+    if (reduced.search.is_cut || full.search.is_cut) return true;
+    n_compared++;
+    total.schedules += full.search.schedules;
+    if (reduced.histories == full.histories && reduced.digest == full.digest) return true;
+    printf("not ok - %s: %llu histories instead of %llu\n", name, (unsigned long long)reduced.histories,
+           (unsigned long long)full.histories);
+    return false;
+}
+
+static int check_reduction(void)
+{
+    bool same = tour_all(compare_in_full);
+    printf("%s - the reduction loses no history of %llu scenes (%llu schedules in full)\n", same ? "ok" : "not ok",
+           (unsigned long long)n_compared, (unsigned long long)total.schedules);
+    return same && n_compared ? 0 : 1;
+}
+
+/* ---- one scene by name ---- */
+
+static const char *wanted;
+static const char *wanted_schedule;
+
+static bool replay_wanted(const scene *s, const char *name)
+{
+    if (strcmp(name, wanted) != 0) return true;
+    (void)scene_replay(s, wanted_schedule, opt.in_detail);
+    return false;
+}
+
+/* ---- the program ---- */
+
+static const char help[] =
+    "usage: segue-explore [--short] [--part K/N] [--only TEXT] [--most N] [--without RULE]\n"
+    "       segue-explore --teeth [--short]        switch each rule off: which scene notices?\n"
+    "       segue-explore --list                   the scenes\n"
+    "       segue-explore --replay SCENE SCHEDULE  one schedule, as a story; also with --without\n"
+    "\n"
+    "Runs the real dual store, sweep and changes of phase through every schedule of small scenes, and looks for an order\n"
+    "of the operations that explains what they answered. --only: scenes whose name has TEXT in it; --most: schedules a\n"
+    "scene, 200000 if not given (2000 with --short). --detail: also between the steps of entering and changing a phase.\n";
+
+static int read_options(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--short") == 0) opt.in_short = true;
+        else if (strcmp(argv[i], "--detail") == 0) opt.in_detail = true;
+        else if (strcmp(argv[i], "--full") == 0) opt.in_full = true;
+        else if (strcmp(argv[i], "--check-reduction") == 0) opt.reduction = true;
+        else if (strcmp(argv[i], "--teeth") == 0) opt.teeth = true;
+        else if (strcmp(argv[i], "--list") == 0) opt.list = true;
+        else if (strcmp(argv[i], "--only") == 0) opt.only = value, i++;
+        else if (strcmp(argv[i], "--without") == 0) opt.without = value, i++;
+        else if (strcmp(argv[i], "--most") == 0) opt.most = strtoull(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--part") == 0 && sscanf(value, "%u/%u", &opt.part, &opt.n_parts) == 2) i++;
+        else if (strcmp(argv[i], "--replay") == 0 && i + 2 < argc)
+            wanted = argv[i + 1], wanted_schedule = argv[i + 2], i += 2;
+        else return fputs(help, strcmp(argv[i], "--help") == 0 ? stdout : stderr), 2;
+    }
+    if (!opt.most) opt.most = opt.in_short ? MOST_SHORT : MOST;
+    if (opt.n_parts > 1 && opt.part-- == 0) return fputs("segue-explore: parts are 1/N to N/N\n", stderr), 2;
+    if (opt.without && !seg_rule_switch(opt.without, false))
+        return fprintf(stderr, "segue-explore: there is no rule %s\n", opt.without), 2;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int usage = read_options(argc, argv);
+    if (usage) return usage;
+    if (wanted) return tour_all(replay_wanted) ? fprintf(stderr, "there is no scene \"%s\"\n", wanted), 2 : 0;
+    if (opt.list) return tour_all(print_name), 0;
+    if (opt.teeth) return show_teeth();
+    if (opt.reduction) return check_reduction();
+    total.began_s = total.told_s = now_s();
+    (void)tour_all(visit);
+    printf("%s - %llu scenes, %llu schedules (%llu more need not be run), %llu distinct histories; %llu scenes cut, "
+           "%llu left out; %.0f s\n",
+           total.failures ? "not ok" : "ok", (unsigned long long)total.scenes, (unsigned long long)total.schedules,
+           (unsigned long long)total.pruned, (unsigned long long)total.histories, (unsigned long long)total.cut,
+           (unsigned long long)total.left_out, now_s() - total.began_s);
+    return total.failures ? 1 : 0;
+}
