@@ -4,6 +4,7 @@
 #include <segue/ops.h>
 
 #include "base/base.h"
+#include "base/rules.h"
 #include "migrate/migration.h"
 #include "store/filters.h"
 
@@ -14,10 +15,11 @@
 /* ---- settings and beginnings ---- */
 
 const setting settings[] = {
-    {"two engines", "mem:xp", "mem:xf", true, true},
-    {"one engine", "mem:x1?collection=p.p", "mem:x1?collection=f.f", true, false},
-    {"no mutate", "mem:xp2?caps=-mutate", "mem:xf2?caps=-mutate", true, true},
-    {"own CAS", "mem:xp3?caps=-keep_cas", "mem:xf3", false, false},
+    {"two engines", "mem:xp", "mem:xf", true, true, false},
+    {"one engine", "mem:x1?collection=p.p", "mem:x1?collection=f.f", true, false, false},
+    {"no mutate", "mem:xp2?caps=-mutate", "mem:xf2?caps=-mutate", true, true, false},
+    {"own CAS", "mem:xp3?caps=-keep_cas", "mem:xf3", false, false, false},
+    {"two nodes", "mem:xp4", "mem:xf4", true, true, true},
 };
 const unsigned n_settings = sizeof settings / sizeof settings[0];
 
@@ -54,7 +56,7 @@ static struct {
     segue_store *p, *f;                 /* as they are */
     segue_store *watched_p, *watched_f; /* each call is a point */
     segue_store *model;                 /* plain */
-    segue_store *dual;
+    segue_store *dual[2];               /* of two nodes, or the first alone */
     segue_policy *policy;
     segue_migration *migration;
 } world;
@@ -95,13 +97,19 @@ void scenes_open(const setting *s)
     must(segue_migration_open(world.watched_f, world.watched_p, &options, &world.migration, &err), "migration", &err);
 }
 
+static void close_dual(void)
+{
+    for (int i = 0; i < 2; i++) segue_close(world.dual[i]);
+    world.dual[0] = world.dual[1] = NULL;
+}
+
 void scenes_close(void)
 {
+    close_dual();
     segue_migration_close(world.migration);
     segue_policy_free(world.policy);
-    segue_store *const stores[] = {world.dual, world.watched_p, world.watched_f, world.p, world.f, world.model};
+    segue_store *const stores[] = {world.watched_p, world.watched_f, world.p, world.f, world.model};
     for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) segue_close(stores[i]);
-    world.dual = NULL;
 }
 
 /* Half an hour to live, or dead for ten seconds. */
@@ -148,9 +156,20 @@ static bool sweep_all(segue_error *err)
     return false;
 }
 
+/* On all nodes before the next one. */
 static const char *set_phase(segue_phase phase, segue_error *err)
 {
-    return segue_dual_set_phase(world.dual, phase, 0, err) == SEGUE_OK ? NULL : "a change of phase failed";
+    for (int i = 0; i < 2; i++)
+        if (world.dual[i] && segue_dual_set_phase(world.dual[i], phase, 0, err) != SEGUE_OK)
+            return "a change of phase failed";
+    return NULL;
+}
+
+/* One node alone may leave legacy by itself; several must all be in hold before the first goes on. */
+static const char *go_forward(segue_error *err)
+{
+    const char *failure = world.dual[1] && SEG_RULE(HOLD) ? set_phase(SEGUE_PHASE_HOLD, err) : NULL;
+    return failure ? failure : set_phase(SEGUE_PHASE_FORWARD, err);
 }
 
 /* NULL: done. `ret_is_step` false: it is no step of the migration, but a client's operation. */
@@ -162,7 +181,7 @@ static const char *run_step(const char *name, bool *ret_is_step)
         segue_status st = sweep_the_key(&err);
         return st == SEGUE_OK || st == SEGUE_NOT_FOUND ? NULL : "a sweep failed";
     }
-    if (strcmp(name, "forward") == 0) return set_phase(SEGUE_PHASE_FORWARD, &err);
+    if (strcmp(name, "forward") == 0) return go_forward(&err);
     if (strcmp(name, "seal") == 0)
         return sweep_all(&err) ? set_phase(SEGUE_PHASE_SEALED, &err) : "the sweep never ends";
     if (strcmp(name, "clean") == 0) return set_phase(SEGUE_PHASE_CLEAN, &err);
@@ -211,8 +230,9 @@ static void setup(void *ctx)
     if (!f.key.data) history_now_ns = THE_BEGINNING_NS; /* else it was written after the fallback's */
     history_reset(world.p, &p);
     history_now_ns = THE_BEGINNING_NS;
-    segue_close(world.dual); /* of the run before */
-    must(segue_dual_open(world.watched_p, world.watched_f, &options, &world.dual, &err), "dual", &err);
+    close_dual(); /* of the run before */
+    for (int i = 0; i < 1 + s->setting->two_nodes; i++)
+        must(segue_dual_open(world.watched_p, world.watched_f, &options, &world.dual[i], &err), "dual", &err);
     history_has_revisions = !replaces_blindly(s);
     run.scene = s;
     run.failure = NULL;
@@ -243,7 +263,7 @@ static void party_main(void *ctx, unsigned number)
 {
     const scene *s = ctx;
     const char *text = s->parties[number];
-    client c = {.store = world.dual};
+    client c = {.store = world.dual[number == 1 && s->setting->two_nodes]};
     unsigned at = run.first_event[number];
     char word[32];
     while (next_word(&text, word)) {
@@ -295,7 +315,7 @@ static const char *check_residue(const answer *shown)
     segue_phase phase = SEGUE_PHASE_LEGACY;
     client c = {.store = world.p};
     answer a = {0};
-    must(segue_dual_phase(world.dual, &phase), "phase", &err);
+    must(segue_dual_phase(world.dual[0], &phase), "phase", &err);
     if (phase < SEGUE_PHASE_FORWARD) return NULL;
     if (phase == SEGUE_PHASE_FORWARD && !sweep_all(&err)) return "the sweep never ends";
     c.store = world.f;
@@ -315,7 +335,7 @@ static const char *check(void *ctx)
     static char text[TEXT_MOST];
     (void)ctx;
     event *last = &run.h.events[run.h.n++];
-    client c = {.store = world.dual};
+    client c = {.store = world.dual[0]};
     *last = (event){.op = history_operation("record"), .party = PARTIES_MOST, .began = ++run.h.now};
     last->op->run(&c, &last->got);
     last->ended = ++run.h.now;

@@ -13,7 +13,8 @@ typedef struct setting {
     const char *name;
     const char *primary, *fallback; /* URLs */
     bool keeps_cas;
-    bool is_ahead; /* the fallback's clock is, by hours */
+    bool is_ahead;  /* the fallback's clock is, by hours */
+    bool two_nodes; /* the second party has the dual store open by itself, and its phase follows the first's */
 } setting;
 
 typedef enum content { NOTHING, LIVE, TOMBSTONE, EXPIRED } content;
