@@ -72,6 +72,7 @@ typedef struct segue_page {
     size_t max_bytes; /* stop after the record that reaches it */
     size_t n_bytes;
     bool more;        /* there may be records after the last one in docs */
+    uint64_t through; /* of changes, without `more`: 0, or: all up to this CAS were read, though not all are in docs */
 } segue_page;
 
 /* Copy a record into the page. *ret_full: do not add more (set page->more if there are). NO_MEMORY. */
@@ -88,6 +89,15 @@ typedef struct segue_bounds {
     bool keys_only;      /* the backend may leave bodies and xattrs out (rec.body.data NULL also for live ones) */
     bool tombstones;     /* false: the backend may leave tombstones out */
 } segue_bounds;
+
+/* ---- changes ---- */
+
+/* Records that come after (cas, key), in order of CAS, and of key where CASes are equal (records that came with their CAS). */
+typedef struct segue_since {
+    uint64_t cas;    /* 0: from the first one */
+    segue_slice key; /* none: after all that have this CAS */
+    bool keys_only;  /* as in segue_bounds */
+} segue_since;
 
 /* ---- batches ---- */
 
@@ -184,10 +194,19 @@ typedef struct segue_backend {
     /* Optional; filters and the dual store. May purge run now? OK, or REFUSED with the reason. */
     segue_status (*may_purge)(void *self, segue_call *call);
 
-    /* Optional. A CAS at least as great as every one that was given or kept in this collection so far. Cheap. A dual store
-     * gives every record of its primary a greater one than its fallback's highest; over a fallback without this slot, a write
-     * that reads nothing costs it a read. */
-    segue_status (*highest)(void *self, uint64_t *ret_cas, segue_call *call);
+    /* Optional. See to it that every CAS that is given from now on is greater than at_least (0: as it is); it writes only if
+     * the clock stands below that (READ_ONLY). *ret_cas: at least that, and at least as great as every CAS that was given or
+     * kept in this collection so far; what is stored from now on has a greater one, unless it comes with it. Cheap. A dual
+     * store gives every record of its primary a greater one than its fallback's highest; over a fallback without this slot,
+     * a write that reads nothing costs it a read. */
+    segue_status (*highest)(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call);
+
+    /* Optional; with SEGUE_CAP_CHANGES, and only together with `highest`. Append to the empty page the first records, live and
+     * tombstones, that come after `since`, each as it is now, until the page is full or there are no more. No gap (B10): a
+     * record that is stored later, unless it comes with its CAS (keep_cas, move), has a greater CAS than every record that
+     * could be seen before. It must be cheap where there are none: this is how a feed waits for news. An error is never an
+     * end. */
+    segue_status (*changes)(void *self, const segue_since *since, segue_page *page, segue_call *call);
 } segue_backend;
 
 /* Make a backend known under its scheme. INVALID_ARGUMENT: another ABI, a required slot is missing, or the scheme is

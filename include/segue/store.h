@@ -27,7 +27,8 @@ typedef enum segue_caps {
     SEGUE_CAP_FLAGS = 1 << 4,      /* keeps user flags */
     SEGUE_CAP_WRITE_ID = 1 << 5,   /* keeps write ids, so an unknown outcome can be found out */
     SEGUE_CAP_DURABLE = 1 << 6,    /* an acknowledged write survives loss of power */
-    SEGUE_CAP_SHARED = 1 << 7      /* several processes may have it open */
+    SEGUE_CAP_SHARED = 1 << 7,     /* several processes may have it open */
+    SEGUE_CAP_CHANGES = 1 << 8     /* tells what has changed: <segue/feed.h> */
 } segue_caps;
 
 /* How to open. */
@@ -49,6 +50,7 @@ typedef struct segue_open_options {
  *   dual:?primary=URL&fallback=URL[&phase=PHASE]        see <segue/dual.h>
  *   stats+URL, trace+URL                                a filter over another store
  *
+ * Every kind also takes feed_poll_ms=1..3600000: how often an idle feed looks for news at least (100 if not given).
  * The collection is _default._default if not given. In a value, '%', '&' and '+' of nested URLs are percent-encoded.
  * options may be NULL. INVALID_URL (also an unknown scheme or parameter), NO_STORE, WRONG_FORMAT, CORRUPT, ACCESS_DENIED,
  * IO_ERROR, UNSUPPORTED. *ret_store is the caller's to close. */
@@ -167,7 +169,7 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_purge_tombstones(segue_store *stor
 
 /* Trips: calls that reached the store below the filter. */
 typedef struct segue_stats {
-    uint64_t get, put, erase, scan, mutate, move, write_many;
+    uint64_t get, put, erase, scan, mutate, move, write_many, changes;
     uint64_t failures; /* of them, ended with neither OK nor an expected status of the data (class STATE, CONFLICT) */
 } segue_stats;
 

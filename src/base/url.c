@@ -143,7 +143,7 @@ const char *segue_url_param(const segue_url *url, const char *name)
 segue_status segue_url_only(const segue_url *url, const char *const *names, segue_call *call)
 {
     for (size_t i = 0; i < url->n_params; i++) {
-        bool known = false;
+        bool known = strcmp(SEG_URL_FEED_POLL, url->params[i].name) == 0;
         for (size_t k = 0; names[k] && !known; k++) known = strcmp(names[k], url->params[i].name) == 0;
         char quoted[SEG_QUOTED_MAX];
         if (!known)

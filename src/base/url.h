@@ -4,6 +4,9 @@
 
 #include <segue/backend.h>
 
+/* A parameter of every store: the store layer's, which checks it. */
+#define SEG_URL_FEED_POLL "feed_poll_ms"
+
 /* At most this many bytes, filters and parameters: a bound for what comes from outside. */
 enum { SEG_URL_MAX = 8192, SEG_URL_PARAMS_MAX = 16 };
 

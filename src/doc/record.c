@@ -148,6 +148,7 @@ void segue_page_clear(segue_page *page)
     page->n = 0;
     page->n_bytes = 0;
     page->more = false;
+    page->through = 0;
 }
 
 void segue_page_free(segue_page *page)

@@ -90,7 +90,7 @@ segue_status seg_dual_learn_floor(seg_dual *d, segue_call *call)
 {
     uint64_t highest = 0;
     if (!d->knows_floor) return SEGUE_OK;
-    segue_status st = seg_call_highest(d->fallback, &highest, call);
+    segue_status st = seg_call_highest(d->fallback, 0, &highest, call);
     if (st == SEGUE_OK && highest > atomic_load(&d->floor)) atomic_store(&d->floor, highest);
     return st;
 }

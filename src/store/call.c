@@ -93,6 +93,43 @@ segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue
     return SEGUE_OK;
 }
 
+/* One that stands over others lets the one of them say it that cannot. */
+static segue_status check_tells_changes(const segue_store *store, segue_call *call)
+{
+    const segue_backend *b = store->backend;
+    if (b->changes && (b->begin || (segue_store_caps(store) & SEGUE_CAP_CHANGES))) return SEGUE_OK;
+    return segue_fail(call, SEGUE_UNSUPPORTED, "%s cannot tell its changes, so there is no feed of it", store->url);
+}
+
+static bool comes_after(const segue_record *rec, uint64_t cas, segue_slice key)
+{
+    uint64_t own = seg_feed_cas(rec->cas);
+    return own > cas || (own == cas && key.data && segue_slice_compare(rec->key, key) > 0);
+}
+
+segue_status seg_call_changes(segue_store *store, const segue_since *since, segue_page *page, segue_call *call)
+{
+    segue_page_clear(page);
+    seg_assert(page->max_docs > 0);
+    segue_status st = check_tells_changes(store, call);
+    if (st == SEGUE_OK && since->cas >= INT64_MAX) return SEGUE_OK; /* bit 63 is clear: there is none above */
+    if (st == SEGUE_OK) st = store->backend->changes(store->self, since, page, call);
+    if (st != SEGUE_OK) {
+        segue_page_clear(page);
+        return st;
+    }
+    seg_assert(page->n > 0 || !page->more);
+    uint64_t cas = since->cas;
+    segue_slice key = since->key;
+    for (size_t i = 0; i < page->n; i++) {
+        seg_assert(comes_after(&page->docs[i].rec, cas, key));
+        expire(&page->docs[i], call);
+        cas = seg_feed_cas(page->docs[i].rec.cas);
+        key = page->docs[i].rec.key;
+    }
+    return SEGUE_OK;
+}
+
 segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *moves, size_t n, segue_call *call)
 {
     for (segue_store *below; (below = seg_store_below(to)) != NULL;) to = below;
@@ -135,9 +172,11 @@ bool seg_call_has_highest(const segue_store *store)
     return true;
 }
 
-segue_status seg_call_highest(segue_store *store, uint64_t *ret_cas, segue_call *call)
+segue_status seg_call_highest(segue_store *store, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
 {
-    return store->backend->highest(store->self, ret_cas, call);
+    segue_status st = store->backend->highest(store->self, at_least, ret_cas, call);
+    seg_assert(st != SEGUE_OK || *ret_cas >= at_least);
+    return st;
 }
 
 segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation, uint64_t write_id,

@@ -14,6 +14,7 @@ struct segue_store {
     void *self;
     segue_env env;
     char *url;
+    int64_t feed_poll_ns; /* of the URL's feed_poll_ms; 0: it names none */
     _Atomic unsigned refs;
 };
 
@@ -48,6 +49,9 @@ segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, s
 segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *ret_cas, segue_call *call);
 segue_status seg_call_erase(segue_store *store, segue_slice key, uint64_t cas, segue_call *call);
 segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue_page *page, segue_call *call);
+/* UNSUPPORTED: the store cannot tell its changes. A record's place in the order is its CAS without bit 63 (seg_feed_cas). */
+segue_status seg_call_changes(segue_store *store, const segue_since *since, segue_page *page, segue_call *call);
+static inline uint64_t seg_feed_cas(uint64_t cas) { return cas & ~(UINT64_C(1) << 63); }
 segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *moves, size_t n, segue_call *call);
 /* With WRITE_MANY one call, else one by one (then a status that is neither OK nor of the data stops it and is the result). */
 segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call);
@@ -55,7 +59,7 @@ segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t
 segue_status seg_call_may_purge(segue_store *store, segue_call *call);
 /* See the slot. Only where there is one, also below filters. */
 bool seg_call_has_highest(const segue_store *store);
-segue_status seg_call_highest(segue_store *store, uint64_t *ret_cas, segue_call *call);
+segue_status seg_call_highest(segue_store *store, uint64_t at_least, uint64_t *ret_cas, segue_call *call);
 segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
                              uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
                              segue_doc *ret_doc, segue_call *call);

@@ -129,6 +129,13 @@ segue_status seg_filter_write_many(void *self, segue_write *writes, size_t n, se
     return after(self, &p, st, call);
 }
 
+segue_status seg_filter_changes(void *self, const segue_since *since, segue_page *page, segue_call *call)
+{
+    seg_passage p = {.op = SEG_OP_CHANGES, .key = since->key};
+    segue_status st = before(self, &p, call) ? seg_call_changes(below_of(self), since, page, call) : SEGUE_OK;
+    return after(self, &p, st, call);
+}
+
 segue_status seg_filter_begin(void *self, bool write, segue_call *call)
 {
     return seg_call_begin(below_of(self), write, call);
@@ -138,10 +145,11 @@ void seg_filter_end(void *self, segue_call *call) { seg_call_end(below_of(self),
 
 bool seg_filter_same(const void *self, const void *other) { return seg_store_same(below_of(self), below_of(other)); }
 
-segue_status seg_filter_highest(void *self, uint64_t *ret_cas, segue_call *call)
+segue_status seg_filter_highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
 {
-    return seg_call_highest(below_of(self), ret_cas, call);
+    return seg_call_highest(below_of(self), at_least, ret_cas, call);
 }
+
 segue_status seg_filter_may_purge(void *self, segue_call *call) { return seg_call_may_purge(below_of(self), call); }
 
 /* ---- through filters ---- */

@@ -22,7 +22,8 @@ const segue_backend *seg_backend_find(const char *scheme)
 segue_status segue_register_backend(const segue_backend *b)
 {
     if (!b || b->abi != SEGUE_BACKEND_ABI || b->table_size != sizeof *b || !b->scheme || !b->open || !b->close ||
-        !b->caps || !b->get || !b->put || !b->erase || !b->scan || (b->begin == NULL) != (b->end == NULL))
+        !b->caps || !b->get || !b->put || !b->erase || !b->scan || (b->begin == NULL) != (b->end == NULL) ||
+        (b->changes && !b->highest))
         return SEGUE_INVALID_ARGUMENT;
     if (seg_backend_find(b->scheme) || n_registered == REGISTERED_MAX) return SEGUE_INVALID_ARGUMENT;
     registered[n_registered++] = b;

@@ -23,7 +23,7 @@ static bool before(void *self, seg_passage *p, segue_call *call)
 {
     const sched *s = self;
     (void)call;
-    bool reads = p->op == SEG_OP_GET || p->op == SEG_OP_SCAN;
+    bool reads = p->op == SEG_OP_GET || p->op == SEG_OP_SCAN || p->op == SEG_OP_CHANGES;
     bool one_key = p->op == SEG_OP_GET || p->op == SEG_OP_PUT || p->op == SEG_OP_ERASE || p->op == SEG_OP_MUTATE;
     /* A move touches both sides. */
     seg_sched_point(reads ? SEG_SCHED_READ : SEG_SCHED_WRITE, p->op == SEG_OP_MOVE ? NULL : s->object,

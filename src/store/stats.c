@@ -2,7 +2,7 @@
 #include "base/base.h"
 #include "store/filter.h"
 
-enum { N_OPS = 7, FAILURES = N_OPS, N_COUNTS };
+enum { N_OPS = 8, FAILURES = N_OPS, N_COUNTS };
 
 typedef struct stats {
     seg_filter filter;
@@ -59,7 +59,14 @@ segue_status segue_store_stats(const segue_store *store, segue_stats *ret)
     if (!s) return SEGUE_UNSUPPORTED;
     uint64_t n[N_COUNTS];
     for (int i = 0; i < N_COUNTS; i++) n[i] = atomic_load_explicit(&s->counts[i], memory_order_relaxed);
-    *ret = (segue_stats){.get = n[0], .put = n[1], .erase = n[2], .scan = n[3], .mutate = n[4], .move = n[5],
-                         .write_many = n[6], .failures = n[FAILURES]};
+    *ret = (segue_stats){.get = n[0],
+                         .put = n[1],
+                         .erase = n[2],
+                         .scan = n[3],
+                         .mutate = n[4],
+                         .move = n[5],
+                         .write_many = n[6],
+                         .changes = n[7],
+                         .failures = n[FAILURES]};
     return SEGUE_OK;
 }

@@ -50,6 +50,19 @@ void segue_close(segue_store *store)
     seg_store_unmake(store);
 }
 
+/* *ret_ns 0: the URL does not say. */
+static segue_status parse_feed_poll(const segue_url *url, int64_t *ret_ns, segue_error *reterr)
+{
+    enum { FEED_POLL_MS_MAX = 3600000 };
+    const char *text = segue_url_param(url, SEG_URL_FEED_POLL);
+    uint64_t ms = 0;
+    if (text && (!seg_parse_u64(segue_str(text), &ms) || ms < 1 || ms > FEED_POLL_MS_MAX))
+        return seg_error_set(reterr, SEGUE_INVALID_URL, "\"%s\": " SEG_URL_FEED_POLL " is 1 to %d milliseconds",
+                             url->text, FEED_POLL_MS_MAX);
+    *ret_ns = (int64_t)ms * 1000000;
+    return SEGUE_OK;
+}
+
 static segue_status open_parsed(const segue_url *url, const segue_open_options *options, segue_store **ret_store,
                                 segue_error *reterr)
 {
@@ -64,8 +77,11 @@ static segue_status open_parsed(const segue_url *url, const segue_open_options *
     if (flags & SEGUE_OPEN_READ_ONLY) flags |= SEGUE_OPEN_EXISTING;
     segue_store *store = NULL;
     void *self = NULL;
-    segue_status st = seg_store_make(backend, env, url->text, &store, &self, reterr);
+    int64_t feed_poll_ns = 0;
+    segue_status st = parse_feed_poll(url, &feed_poll_ns, reterr);
+    if (st == SEGUE_OK) st = seg_store_make(backend, env, url->text, &store, &self, reterr);
     if (st != SEGUE_OK) return st;
+    store->feed_poll_ns = feed_poll_ns;
     segue_open_args args = {url, &store->env, flags};
     segue_call call = seg_call_new(store, 0, reterr);
     st = backend->open(self, &args, &call);
@@ -139,8 +155,7 @@ segue_status segue_get(segue_store *store, segue_slice key, const segue_options 
 }
 
 segue_status segue_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation,
-                          const segue_options *options, segue_outcome *ret_outcome, segue_doc *doc,
-                          segue_error *reterr)
+                          const segue_options *options, segue_outcome *ret_outcome, segue_doc *doc, segue_error *reterr)
 {
     segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
     segue_status st = seg_public_key(store, key, &call);

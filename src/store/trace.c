@@ -3,7 +3,7 @@
 #include "base/env.h"
 #include "store/filter.h"
 
-static const char *const op_names[] = {"get", "put", "erase", "scan", "mutate", "move", "write_many"};
+static const char *const op_names[] = {"get", "put", "erase", "scan", "mutate", "move", "write_many", "changes"};
 
 static bool before(void *self, seg_passage *passage, segue_call *call)
 {

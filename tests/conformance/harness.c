@@ -188,6 +188,7 @@ const char *cf_why_not(const cf_target *target, unsigned caps, const cf_case *c)
     if ((c->needs & NEEDS_SINGLE) && target->is_dual)
         return "speaks of one engine; its two sides are tested by themselves";
     if ((c->needs & RUNS_ONCE) && target->place != IN_STORE) return "prepares nothing: run from the first place only";
+    if ((c->needs & NEEDS_CHANGES) && !(caps & SEGUE_CAP_CHANGES)) return "the engine cannot tell its changes";
     if ((c->needs & NEEDS_MOVE) && !(caps & SEGUE_CAP_MOVE)) return "the engine cannot move records";
     return NULL;
 }

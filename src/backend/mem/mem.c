@@ -17,6 +17,8 @@ typedef struct collection {
     struct collection *next;
     char *name;
     seg_skiplist records;
+    seg_skiplist by_cas; /* CAS and key of each record, in that order; kept from the first feed on */
+    bool indexed;
 } collection;
 
 typedef struct engine {
@@ -46,6 +48,7 @@ static const struct {
 } cap_names[] = {
     {"mutate", SEGUE_CAP_MUTATE},     {"move", SEGUE_CAP_MOVE},   {"write_many", SEGUE_CAP_WRITE_MANY},
     {"keep_cas", SEGUE_CAP_KEEP_CAS}, {"flags", SEGUE_CAP_FLAGS}, {"write_id", SEGUE_CAP_WRITE_ID},
+    {"changes", SEGUE_CAP_CHANGES},
 };
 enum { N_CAPS = sizeof cap_names / sizeof cap_names[0] };
 
@@ -56,8 +59,8 @@ static segue_status parse_caps(const char *text, unsigned *ret_caps, segue_call 
     for (size_t i = 0; i < N_CAPS; i++) caps |= cap_names[i].bit;
     for (const char *at = text; at && *at;) {
         size_t n = strcspn(at, ","), i = 0;
-        while (i < N_CAPS && !(n == strlen(cap_names[i].name) + 1 && at[0] == '-' &&
-                               memcmp(at + 1, cap_names[i].name, n - 1) == 0))
+        while (i < N_CAPS &&
+               !(n == strlen(cap_names[i].name) + 1 && at[0] == '-' && memcmp(at + 1, cap_names[i].name, n - 1) == 0))
             i++;
         if (i == N_CAPS)
             return segue_fail(call, SEGUE_INVALID_URL, "mem: caps=%s: \"%.*s\" is not a capability with a minus", text,
@@ -120,6 +123,7 @@ static void release(engine *e)
     for (collection *c = e->collections, *next; c; c = next) {
         next = c->next;
         seg_skiplist_free(&c->records);
+        seg_skiplist_free(&c->by_cas);
         seg_free(c->name);
         seg_free(c);
     }
@@ -181,20 +185,72 @@ static segue_status look_up(const mem *m, segue_slice key, found *f)
     return st;
 }
 
+/* ---- the order of CAS ---- */
+
+enum { CAS_KEY_MAX = 8 + SEGUE_KEY_MAX };
+
+/* CAS in big-endian order of bytes, then key. */
+static segue_slice cas_key(uint64_t cas, segue_slice key, char out[CAS_KEY_MAX])
+{
+    for (int i = 0; i < 8; i++) out[i] = (char)(cas >> (56 - 8 * i));
+    if (key.size) memcpy(out + 8, key.data, key.size);
+    return segue_bytes(out, 8 + key.size);
+}
+
+/* False: out of memory. */
+static bool index_add(collection *c, uint64_t cas, segue_slice key)
+{
+    char bytes[CAS_KEY_MAX];
+    return !c->indexed || seg_skiplist_put(&c->by_cas, cas_key(cas, key, bytes), NULL, 0);
+}
+
+static void index_remove(collection *c, uint64_t cas, segue_slice key)
+{
+    char bytes[CAS_KEY_MAX];
+    if (c->indexed) seg_skiplist_remove(&c->by_cas, cas_key(cas, key, bytes));
+}
+
+/* Under the write lock. */
+static segue_status build_index(const mem *m)
+{
+    collection *c = m->collection;
+    found f;
+    segue_status st = SEGUE_OK;
+    c->indexed = true;
+    for (const seg_node *node = c->records.heads[0]; node && st == SEGUE_OK; node = node->next[0]) {
+        st = look_up(m, seg_node_key(node), &f);
+        if (st == SEGUE_OK && !index_add(c, f.rec.cas, f.rec.key)) st = SEGUE_NO_MEMORY;
+    }
+    if (st != SEGUE_OK) {
+        seg_skiplist_free(&c->by_cas);
+        c->indexed = false;
+    }
+    return st;
+}
+
+/* ---- writing ---- */
+
 /* Under the write lock: store rec with the CAS that *put asks for. */
 static segue_status store(mem *m, const segue_record *rec, bool keep_cas, uint64_t floor, uint64_t *ret_cas,
                           segue_call *call)
 {
     SEG_AUTO(segue_buf) envelope = {0};
     segue_record out = *rec;
+    collection *c = m->collection;
+    found old;
     if (rec->flags && !(m->caps & SEGUE_CAP_FLAGS))
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store keeps no user flags");
     if (!(m->caps & SEGUE_CAP_WRITE_ID)) out.write_id = 0;
     if (keep_cas) seg_clock_raise(&m->engine->clock, rec->cas);
     else out.cas = seg_clock_next(&m->engine->clock, m->env, floor);
-    if (seg_envelope_encode(&out, &envelope) != SEGUE_OK ||
-        !seg_skiplist_put(&m->collection->records, rec->key, envelope.data, envelope.size))
+    uint64_t old_cas = c->indexed && look_up(m, rec->key, &old) == SEGUE_OK ? old.rec.cas : 0;
+    if (seg_envelope_encode(&out, &envelope) != SEGUE_OK || !index_add(c, out.cas, rec->key))
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
+    if (!seg_skiplist_put(&c->records, rec->key, envelope.data, envelope.size)) {
+        index_remove(c, out.cas, rec->key); /* the record is new: there was no memory for its node */
+        return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
+    }
+    if (old_cas && old_cas != out.cas) index_remove(c, old_cas, rec->key);
     envelope.data = NULL; /* the list owns it now */
     envelope.size = envelope.capacity = 0;
     *ret_cas = out.cas;
@@ -260,6 +316,7 @@ static segue_status erase_locked(mem *m, segue_slice key, uint64_t cas, segue_ca
     if (st == SEGUE_NOT_FOUND) return no_record(key, call);
     if (st != SEGUE_OK) return st;
     if (f.rec.cas != cas) return other_cas(key, call);
+    index_remove(m->collection, cas, key);
     seg_skiplist_remove(&m->collection->records, key);
     return SEGUE_OK;
 }
@@ -282,6 +339,12 @@ static bool beyond(segue_slice key, const segue_bounds *b)
     return b->to_open ? c >= 0 : c > 0;
 }
 
+static void leave_key(segue_record *rec)
+{
+    rec->n_xattrs = 0;
+    rec->body.size = 0;
+}
+
 static segue_status scan_locked(const mem *m, const segue_bounds *b, segue_page *page)
 {
     bool full = false;
@@ -296,10 +359,7 @@ static segue_status scan_locked(const mem *m, const segue_bounds *b, segue_page 
         if (st != SEGUE_OK) return st;
         f.rec.key = seg_node_key(node);
         if (f.rec.is_tombstone && !b->tombstones) continue;
-        if (b->keys_only) {
-            f.rec.n_xattrs = 0;
-            f.rec.body.size = 0;
-        }
+        if (b->keys_only) leave_key(&f.rec);
         st = segue_page_add(page, &f.rec, &full);
         if (st != SEGUE_OK) return st;
     }
@@ -313,6 +373,57 @@ static segue_status scan(void *self, const segue_bounds *b, segue_page *page, se
     segue_status st = scan_locked(m, b, page);
     pthread_rwlock_unlock(&m->engine->lock);
     return st == SEGUE_OK ? st : segue_fail(call, st, "mem: the scan was cut: %s", segue_status_text(st));
+}
+
+/* ---- changes: a CAS is given and its record stored under one hold of the write lock, so CASes become visible in order ---- */
+
+static segue_status changes_locked(const mem *m, const segue_since *since, segue_page *page)
+{
+    char bytes[CAS_KEY_MAX];
+    bool full = false, after_key = since->key.data != NULL;
+    found f;
+    segue_slice from = after_key ? cas_key(since->cas, since->key, bytes)
+                                 : cas_key(since->cas + 1, segue_str(""), bytes);
+    for (const seg_node *node = seg_skiplist_seek(&m->collection->by_cas, from, after_key); node;
+         node = node->next[0]) {
+        if (full) {
+            page->more = true;
+            return SEGUE_OK;
+        }
+        segue_slice at = seg_node_key(node);
+        segue_status st = look_up(m, segue_bytes(at.data + 8, at.size - 8), &f);
+        if (st != SEGUE_OK) return st;
+        if (since->keys_only) leave_key(&f.rec);
+        st = segue_page_add(page, &f.rec, &full);
+        if (st != SEGUE_OK) return st;
+    }
+    return SEGUE_OK;
+}
+
+static segue_status changes(void *self, const segue_since *since, segue_page *page, segue_call *call)
+{
+    mem *m = self;
+    segue_status st = SEGUE_OK;
+    pthread_rwlock_rdlock(&m->engine->lock);
+    if (!m->collection->indexed) {
+        pthread_rwlock_unlock(&m->engine->lock);
+        pthread_rwlock_wrlock(&m->engine->lock);
+        if (!m->collection->indexed) st = build_index(m);
+    }
+    if (st == SEGUE_OK) st = changes_locked(m, since, page);
+    pthread_rwlock_unlock(&m->engine->lock);
+    return st == SEGUE_OK ? st : segue_fail(call, st, "mem: the changes cannot be read: %s", segue_status_text(st));
+}
+
+static segue_status highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
+{
+    mem *m = self;
+    (void)call;                              /* it cannot fail */
+    pthread_rwlock_rdlock(&m->engine->lock); /* nobody has a CAS whose record is not stored yet */
+    seg_clock_raise(&m->engine->clock, at_least);
+    *ret_cas = atomic_load(&m->engine->clock.highest);
+    pthread_rwlock_unlock(&m->engine->lock);
+    return SEGUE_OK;
 }
 
 /* ---- mutate, move, batches ---- */
@@ -367,7 +478,9 @@ static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *c
         if (st != SEGUE_OK) return st;
         move->moved = true;
     }
-    if (!move->keep) seg_skiplist_remove(&from->collection->records, move->key);
+    if (move->keep) return SEGUE_OK;
+    index_remove(from->collection, move->cas, move->key);
+    seg_skiplist_remove(&from->collection->records, move->key);
     return SEGUE_OK;
 }
 
@@ -395,13 +508,6 @@ static segue_status write_many(void *self, segue_write *writes, size_t n, segue_
     return SEGUE_OK;
 }
 
-static segue_status highest(void *self, uint64_t *ret_cas, segue_call *call)
-{
-    (void)call; /* it cannot fail */
-    *ret_cas = atomic_load(&((mem *)self)->engine->clock.highest);
-    return SEGUE_OK;
-}
-
 const segue_backend seg_backend_mem = {
     .abi = SEGUE_BACKEND_ABI,
     .table_size = sizeof(segue_backend),
@@ -419,4 +525,5 @@ const segue_backend seg_backend_mem = {
     .write_many = write_many,
     .same = same,
     .highest = highest,
+    .changes = changes,
 };

@@ -96,8 +96,10 @@ static segue_status raise_clock(seg_sql_engine *engine, segue_call *call)
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_ROSMAR_GIVEN);
     int code = stmt ? SQLITE_ROW : SQLITE_ERROR;
     while (code == SQLITE_ROW)
-        if ((code = sqlite3_step(stmt)) == SQLITE_ROW && sqlite3_column_int64(stmt, 0) > 0)
+        if ((code = sqlite3_step(stmt)) == SQLITE_ROW && sqlite3_column_int64(stmt, 0) > 0) {
             seg_clock_raise(&engine->clock, (uint64_t)sqlite3_column_int64(stmt, 0));
+            seg_clock_raise(&engine->found, (uint64_t)sqlite3_column_int64(stmt, 0));
+        }
     if (code != SQLITE_DONE) st = seg_sql_failed(conn, call);
     if (stmt) (void)sqlite3_reset(stmt); /* reports once more what step said */
     seg_sql_give(engine, conn);

@@ -30,6 +30,7 @@ typedef struct seg_sql_engine {
     char *path;                /* absolute, without symbolic links */
     atomic_bool forked;        /* this is a child of the process that opened it */
     seg_clock clock;           /* at least the file's, as of the last transaction here */
+    seg_clock found;           /* what was there at an open, though the file's clock may stand below it */
     _Atomic seg_sql_sync sync; /* the strictest that an open handle asked for */
     seg_sql_conn *writer;      /* NULL: none yet, or the last one broke. The leader's; at open, the list's lock's too */
     pthread_mutex_t lock;      /* of all below; never held during I/O */
@@ -74,8 +75,8 @@ typedef segue_status (*seg_sql_job_fn)(seg_sql_conn *conn, void *arg, segue_call
  * file was moved or deleted meanwhile), MAYBE_APPLIED (the commit failed, and it cannot be told how far it came). */
 segue_status seg_sql_write(seg_sql_engine *engine, seg_sql_job_fn fn, void *arg, segue_call *call);
 
-/* Take over the file's clock. Inside a write nobody else can raise that any more. */
-segue_status seg_sql_raise_clock(seg_sql_engine *engine, seg_sql_conn *conn, segue_call *call);
+/* The highest CAS that the file knows of, of what is committed. CORRUPT. */
+segue_status seg_sql_read_clock(seg_sql_conn *conn, uint64_t *ret_highest, segue_call *call);
 /* The CAS for a record to be stored: above every one that the file knows of. */
 segue_status seg_sql_next_cas(seg_sql_engine *engine, const segue_env *env, uint64_t floor, uint64_t *ret_cas,
                               segue_call *call);

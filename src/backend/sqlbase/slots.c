@@ -428,17 +428,39 @@ segue_status seg_sql_slot_move(void *self, void *to, segue_move *moves, size_t n
     return n ? write(m.to->read_only ? m.to : m.from, run_moves, &m, call) : SEGUE_OK;
 }
 
-/* ---- the handle ---- */
+/* ---- the clock, the handle ---- */
 
-segue_status seg_sql_slot_highest(void *self, uint64_t *ret_cas, segue_call *call)
+typedef struct raise {
+    seg_sql_engine *engine;
+    uint64_t at_least;
+} raise;
+
+static segue_status run_raise(seg_sql_conn *conn, void *arg, segue_call *call)
+{
+    const raise *r = arg;
+    segue_status st = seg_sql_keep_cas(r->engine, r->at_least, call);
+    conn->changed = st == SEGUE_OK; /* the clock is noted with every change */
+    return st;
+}
+
+/* Of what is committed: the engine's own clock is ahead of it while a write is under way. */
+segue_status seg_sql_slot_highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
 {
     const seg_sql_handle *h = self;
+    raise r = {h->engine, at_least};
     seg_sql_conn *conn;
+    uint64_t highest = 0;
     segue_status st = seg_sql_take(h->engine, &conn, call);
     if (st != SEGUE_OK) return st;
-    st = seg_sql_raise_clock(h->engine, conn, call); /* other processes give CASes, too */
+    st = seg_sql_read_clock(conn, &highest, call);
     seg_sql_give(h->engine, conn);
-    if (st == SEGUE_OK) *ret_cas = atomic_load(&h->engine->clock.highest);
+    uint64_t found = atomic_load(&h->engine->found.highest);
+    if (highest < found) highest = found;
+    if (st == SEGUE_OK && highest < at_least) {
+        st = write(h, run_raise, &r, call);
+        highest = at_least;
+    }
+    if (st == SEGUE_OK) *ret_cas = highest;
     return st;
 }
 

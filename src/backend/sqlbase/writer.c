@@ -49,16 +49,26 @@ segue_status seg_sql_keep_cas(seg_sql_engine *engine, uint64_t cas, segue_call *
     return SEGUE_OK;
 }
 
-segue_status seg_sql_raise_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
+segue_status seg_sql_read_clock(seg_sql_conn *conn, uint64_t *ret_highest, segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_HIGHEST);
     int code = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
     int64_t highest = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : -1;
     segue_status st = SEGUE_OK;
     if (code != SQLITE_ROW && code != SQLITE_DONE) st = seg_sql_failed(conn, call);
-    else if (highest < 0) st = segue_fail(call, SEGUE_CORRUPT, "%s: %s: its clock is damaged", e->kind->name, e->path);
-    else seg_clock_raise(&e->clock, (uint64_t)highest);
+    else if (highest < 0)
+        st = segue_fail(call, SEGUE_CORRUPT, "%s: %s: its clock is damaged", conn->kind->name, conn->path);
+    else *ret_highest = (uint64_t)highest;
     if (stmt) (void)sqlite3_reset(stmt); /* reports once more what step said */
+    return st;
+}
+
+/* Inside a write nobody else can raise the file's clock any more. */
+static segue_status raise_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
+{
+    uint64_t highest = 0;
+    segue_status st = seg_sql_read_clock(conn, &highest, call);
+    if (st == SEGUE_OK) seg_clock_raise(&e->clock, highest);
     return st;
 }
 
@@ -121,7 +131,7 @@ static segue_status begin(seg_sql_engine *e, segue_call *call)
     if (st == SEGUE_OK) st = set_sync(e, conn, call);
     if (st == SEGUE_OK) st = seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_BEGIN), call);
     if (st == SEGUE_OK) {
-        st = seg_sql_raise_clock(e, conn, call);
+        st = raise_clock(e, conn, call);
         if (st != SEGUE_OK) roll_back(conn);
     }
     conn->call = NULL; /* who waits now does not for this call only */
@@ -135,7 +145,7 @@ static bool overwrite_remains(seg_sql_engine *e, seg_sql_conn *conn)
 {
     if (seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_BEGIN), NULL) != SEGUE_OK) return false;
     (void)seg_clock_next(&e->clock, segue_env_default(), 0); /* a page that does not change is not written */
-    bool done = seg_sql_raise_clock(e, conn, NULL) == SEGUE_OK && note_clock(e, conn, NULL) == SEGUE_OK &&
+    bool done = raise_clock(e, conn, NULL) == SEGUE_OK && note_clock(e, conn, NULL) == SEGUE_OK &&
                 seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_COMMIT), NULL) == SEGUE_OK;
     roll_back(conn);
     return done;
