@@ -156,6 +156,19 @@ static void report_verified(const seg_cli *cli, const segue_verified *v)
            seg_cli_style(SEG_PLAIN), seg_cli_count(v->repaired, g));
 }
 
+static const char clean_text[] =
+    "the migration is clean: with `segue clean` went the digests of what was moved, so only the "
+    "old store could be looked at. `migrate --hold-clean`, verify, clean compares everything once more";
+
+static bool is_clean(const seg_cli *cli, segue_store *to)
+{
+    segue_migration_status status = {0};
+    segue_status st = segue_migration_status_read(to, seg_cli_value(cli, "name"), &status, NULL);
+    bool clean = st == SEGUE_OK && status.stage == SEGUE_STAGE_CLEAN;
+    segue_migration_status_free(&status);
+    return clean;
+}
+
 int seg_verb_verify(seg_cli *cli)
 {
     segue_error err = {0};
@@ -166,7 +179,10 @@ int seg_verb_verify(seg_cli *cli)
     int code = seg_sides_open(cli, repair ? SEGUE_OPEN_EXISTING : SEGUE_OPEN_READ_ONLY, SEG_SIDES_NEED_TO, &sides);
     if (code != SEG_EXIT_DONE) return code;
     segue_status st = with_migration(cli, &sides, &options, step_verify, &v, &err);
-    if (st == SEGUE_OK || st == SEGUE_DIFFERENT) report_verified(cli, &v.verified);
+    if (st == SEGUE_OK || st == SEGUE_DIFFERENT) {
+        report_verified(cli, &v.verified);
+        if (is_clean(cli, sides.to)) seg_cli_note(cli, "%s", clean_text);
+    }
     return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(cli, st, &err);
 }
 

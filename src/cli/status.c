@@ -95,7 +95,7 @@ void seg_status_text(const segue_migration_status *s)
     line("counters handed over", s->counts.counters, "");
     line("of them begun by somebody else", s->counts.pills_finished, "");
     line("dropped", s->counts.dropped, "");
-    line("left where they are", s->counts.left, "");
+    line("others looked at and left there", s->counts.left, "");
     line("of them taken by no rule", s->counts.unmatched, "(segue plan lists them)");
     line("foreign writes", s->counts.foreign_writes, "");
     line("failures, tried again", s->counts.errors, "");
