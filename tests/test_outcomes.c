@@ -267,16 +267,18 @@ static void somebody_increments(world *w)
 }
 
 /* The hook's plan also fails the call, so both are set by hand. */
-static void fail_and_step(world *w, bool applied)
+static void fail_and(world *w, bool applied, world_step step)
 {
     seg_fault_plan plan = {
         .ops = WRITES, .nth = 1, .after = applied, .status = SEGUE_MAYBE_APPLIED, .hook = world_hook, .hook_ctx = w};
-    w->step = somebody_increments;
+    w->step = step;
     w->nth = 1;
     w->after = true;
     w->taken = false;
     seg_fault_set(w->fault_p, &plan);
 }
+
+static void fail_and_step(world *w, bool applied) { fail_and(w, applied, somebody_increments); }
 
 /* Two clients add 1 to the same 5. Mine did not arrive; the 6 that is there is the other's and proves nothing. */
 static void an_equal_write_by_somebody_else_is_no_proof(void **state)
@@ -315,6 +317,47 @@ static void a_write_that_was_written_over_stays_unknown(void **state)
     }
 }
 
+static void time_passes(world *w) { w->skew_ns += INT64_C(60) * 1000000000; }
+
+/* Mine arrived, but the number that it made has expired when it is looked for. */
+static void a_number_that_has_expired_is_not_made_up(void **state)
+{
+    (void)state;
+    world w;
+    uint64_t initial = 5, value = 77;
+    world_open(&w, "", "", SEGUE_PHASE_FORWARD);
+    must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_in(30), NULL, NULL, &w.err), "incr", __LINE__);
+    fail_and(&w, true, time_passes);
+    segue_status st = segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_in(30), NULL, &value, &w.err);
+    world_heal(&w);
+    assert_true(w.taken);
+    if (st != SEGUE_MAYBE_APPLIED) fail_msg("told %s, %llu", segue_status_name(st), (unsigned long long)value);
+    assert_int_equal(value, 77);
+    world_close(&w);
+}
+
+static void somebody_deletes_and_purges(world *w)
+{
+    uint64_t n = 0;
+    MUST(segue_delete(w->dual, K("k"), NULL, &w->err));
+    MUST(segue_purge_tombstones(w->dual, &n, &w->err));
+}
+
+/* Mine arrived, was deleted by somebody else, and the tombstone was purged: there is nothing, as in the beginning. */
+static void what_was_purged_meanwhile_does_not_come_back(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w, "-mutate", "-mutate", SEGUE_PHASE_CLEAN);
+    fail_and(&w, true, somebody_deletes_and_purges);
+    segue_status st = segue_add(w.dual, K("k"), K("1"), segue_expiry_none(), NULL, NULL, &w.err);
+    world_heal(&w);
+    assert_true(w.taken);
+    assert_true(is_gone(&w, "k"));
+    if (st != SEGUE_MAYBE_APPLIED) fail_msg("told %s", segue_status_name(st));
+    world_close(&w);
+}
+
 /* Others are always faster. */
 static void an_update_that_never_wins_times_out(void **state)
 {
@@ -337,7 +380,7 @@ static void an_update_that_never_wins_times_out(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[N_VERBS + 4];
+    struct CMUnitTest tests[N_VERBS + 6];
     size_t n = 0;
     for (size_t i = 0; i < N_VERBS; i++) {
         union {
@@ -349,6 +392,8 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_read_is_right_or_an_error);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_equal_write_by_somebody_else_is_no_proof);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_write_that_was_written_over_stays_unknown);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_number_that_has_expired_is_not_made_up);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_was_purged_meanwhile_does_not_come_back);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_update_that_never_wins_times_out);
     return _cmocka_run_group_tests("outcomes", tests, n, NULL, NULL);
 }

@@ -11,9 +11,14 @@ void seg_sched_set(seg_sched_fn fn) { told = fn; }
 
 bool seg_sched_is_told(void) { return told != NULL; }
 
-void seg_sched_point(seg_sched_kind kind, const void *object, uint64_t part)
+void seg_sched_point(seg_sched_kind kind, const void *object)
 {
-    if (told) told(kind, object, part);
+    if (told) (void)told(kind, object, 0, false); /* only calls are struck */
+}
+
+seg_sched_strike seg_sched_call(seg_sched_kind kind, const void *object, uint64_t part)
+{
+    return told ? told(kind, object, part, true) : SEG_SCHED_GO;
 }
 
 #else

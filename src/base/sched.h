@@ -8,22 +8,31 @@
 #include <stdint.h>
 
 typedef enum seg_sched_kind {
-    SEG_SCHED_READ,         /* what comes next looks at the object */
-    SEG_SCHED_WRITE,        /* changes it */
-    SEG_SCHED_LEAVE,        /* is counted out of it: whoever waits for that looks again */
-    SEG_SCHED_WAIT,         /* cannot go on before somebody else has acted */
-    SEG_SCHED_DETAIL_READ,  /* as READ and WRITE, inside of what is one step where nobody asks for details */
+    SEG_SCHED_READ,        /* what comes next looks at the object */
+    SEG_SCHED_WRITE,       /* changes it */
+    SEG_SCHED_LEAVE,       /* is counted out of it: whoever waits for that looks again */
+    SEG_SCHED_WAIT,        /* cannot go on before somebody else has acted */
+    SEG_SCHED_DETAIL_READ, /* as READ and WRITE, inside of what is one step where nobody asks for details */
     SEG_SCHED_DETAIL_WRITE
 } seg_sched_kind;
 
-/* `object`: what is touched (NULL: anything); `part`: which part of it (0: all). */
-typedef void (*seg_sched_fn)(seg_sched_kind kind, const void *object, uint64_t part);
+/* What becomes of a call to a store. */
+typedef enum seg_sched_strike {
+    SEG_SCHED_GO,
+    SEG_SCHED_FAIL, /* it is not made, and UNAVAILABLE */
+    SEG_SCHED_LOSE  /* it is made, and its answer lost: MAYBE_APPLIED */
+} seg_sched_strike;
+
+/* `object`: what is touched (NULL: anything); `part`: which part of it (0: all). `may_fail`: it is a call to a store; else the
+ * answer is not looked at. */
+typedef seg_sched_strike (*seg_sched_fn)(seg_sched_kind kind, const void *object, uint64_t part, bool may_fail);
 
 /* NULL (the default): nobody is told. Not thread-safe. */
 void seg_sched_set(seg_sched_fn fn);
-void seg_sched_point(seg_sched_kind kind, const void *object, uint64_t part);
+void seg_sched_point(seg_sched_kind kind, const void *object);
+seg_sched_strike seg_sched_call(seg_sched_kind kind, const void *object, uint64_t part);
 
-#define SEG_SCHED(kind, object) seg_sched_point(SEG_SCHED_##kind, (object), 0)
+#define SEG_SCHED(kind, object) seg_sched_point(SEG_SCHED_##kind, (object))
 /* Take a mutex that may be held over a wait. */
 #define SEG_SCHED_LOCK(mutex)                                                                                          \
     while (pthread_mutex_trylock(mutex) != 0) {                                                                        \
@@ -31,7 +40,7 @@ void seg_sched_point(seg_sched_kind kind, const void *object, uint64_t part);
             pthread_mutex_lock(mutex);                                                                                 \
             break;                                                                                                     \
         }                                                                                                              \
-        seg_sched_point(SEG_SCHED_WAIT, (mutex), 0);                                                                   \
+        seg_sched_point(SEG_SCHED_WAIT, (mutex));                                                                      \
     }
 bool seg_sched_is_told(void);
 

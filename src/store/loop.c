@@ -60,12 +60,11 @@ static segue_status read_base(rmw *op)
 
 /* ---- outcomes that are not known ---- */
 
-/* Whether the record still is what the attempt was based on. */
+/* Whether the record still is what the attempt was based on. That there is none proves nothing: it may have been inserted,
+ * deleted by somebody else, and purged since; a second insert would bring it back. */
 static bool is_as_before(const segue_put *put, segue_status got, const segue_doc *now)
 {
-    if (!put) return false;
-    if (put->condition == SEGUE_IF_ABSENT) return got == SEGUE_NOT_FOUND;
-    return put->condition == SEGUE_IF_CAS && got == SEGUE_OK && now->rec.cas == put->if_cas;
+    return put && put->condition == SEGUE_IF_CAS && got == SEGUE_OK && now->rec.cas == put->if_cas;
 }
 
 /* An attempt to `put` (NULL: a blind one) ended with MAYBE_APPLIED. OK: it was applied, applied.rec.cas is its CAS.
@@ -126,8 +125,10 @@ static segue_status try_native(rmw *op, const segue_mutation *m)
     if (!op->write_id) return still_unknown(op);
     segue_doc now = {0};
     segue_status got = seg_call_get(op->store, op->key, &now, op->call);
-    if (got == SEGUE_OK && now.rec.write_id == op->write_id) {
-        if (m->body_op == SEGUE_BODY_ADD) (void)seg_parse_u64(now.rec.body, &op->applied.counter); /* we wrote it */
+    /* Our own write; but the number is gone if the counter has expired since. */
+    bool is_ours = got == SEGUE_OK && now.rec.write_id == op->write_id;
+    if (is_ours && m->body_op == SEGUE_BODY_ADD) is_ours = seg_parse_u64(now.rec.body, &op->applied.counter);
+    if (is_ours) {
         show_result(op, &now.rec);
         op->outcome.written = true;
         st = op->ret_doc ? segue_doc_assign(op->ret_doc, &now.rec) : SEGUE_OK;
@@ -201,8 +202,7 @@ static bool is_blind(const rmw *op)
 
 static segue_status put_blind(rmw *op)
 {
-    segue_status st =
-        segue_apply(op->key, NULL, op->fixed, seg_wall_s(op->call->env), &op->applied, op->call);
+    segue_status st = segue_apply(op->key, NULL, op->fixed, seg_wall_s(op->call->env), &op->applied, op->call);
     if (st != SEGUE_OK) return st;
     segue_put put = {.rec = op->applied.rec, .condition = SEGUE_IF_ANY};
     put.rec.write_id = op->write_id;

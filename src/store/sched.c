@@ -1,4 +1,5 @@
-/* L3, testing library only: the `sched` filter tells the explorer of each call to the store below before it is made. */
+/* L3, testing library only: the `sched` filter tells the explorer of each call to the store below before it is made, and
+ * lets it strike. */
 #include "store/filters.h"
 
 #ifdef SEG_TESTING
@@ -26,14 +27,18 @@ static bool before(void *self, seg_passage *p, segue_call *call)
     bool reads = p->op == SEG_OP_GET || p->op == SEG_OP_SCAN || p->op == SEG_OP_CHANGES;
     bool one_key = p->op == SEG_OP_GET || p->op == SEG_OP_PUT || p->op == SEG_OP_ERASE || p->op == SEG_OP_MUTATE;
     /* A move touches both sides. */
-    seg_sched_point(reads ? SEG_SCHED_READ : SEG_SCHED_WRITE, p->op == SEG_OP_MOVE ? NULL : s->object,
-                    one_key ? part_of(p->key) : 0);
-    return true;
+    p->count = seg_sched_call(reads ? SEG_SCHED_READ : SEG_SCHED_WRITE, p->op == SEG_OP_MOVE ? NULL : s->object,
+                              one_key ? part_of(p->key) : 0);
+    return p->count != SEG_SCHED_FAIL;
 }
 
 static segue_status after(void *self, const seg_passage *p, segue_status st, segue_call *call)
 {
-    (void)self, (void)p, (void)call;
+    (void)self;
+    if (p->count == SEG_SCHED_FAIL) return segue_fail(call, SEGUE_UNAVAILABLE, "struck before it was made");
+    /* An answer that says that nothing was done is no answer that could be lost with the write. */
+    if (p->count == SEG_SCHED_LOSE && st == SEGUE_OK)
+        return segue_fail(call, SEGUE_MAYBE_APPLIED, "struck: its answer is lost");
     return st;
 }
 

@@ -223,7 +223,10 @@ static void op_scan(client *c, answer *a)
 static void op_purge(client *c, answer *a)
 {
     uint64_t n = 0;
-    if (c->replayed && (c->replayed->status != SEGUE_OK || strcmp(c->replayed->text, "purged 0") == 0)) {
+    const answer *real = c->replayed;
+    bool did_nothing = real && (real->status == SEGUE_REFUSED ||
+                                (real->status == SEGUE_OK && strcmp(real->text, "purged 0") == 0));
+    if (did_nothing) {
         *a = *c->replayed;
         return;
     }
@@ -297,6 +300,7 @@ typedef struct search {
     const history *h;
     segue_store *plain;
     unsigned order[HISTORY_MOST];
+    bool is_left_out[HISTORY_MOST]; /* by place in the order: it was not applied */
     unsigned n;
     int64_t start_ns;
 } search;
@@ -336,11 +340,13 @@ static bool replays(search *s)
         const event *e = &s->h->events[s->order[i]];
         client *c = &clients[e->party];
         answer a = {0};
+        if (s->is_left_out[i]) continue;
         /* Where a move changes the CAS, it may cost who holds one a retry. */
         if (!s->h->has_cas && e->got.status == SEGUE_CAS_MISMATCH) continue;
         c->store = s->plain;
         c->replayed = &e->got;
         e->op->run(c, &a);
+        if (e->got.status == SEGUE_MAYBE_APPLIED) continue; /* it answered nothing that could be compared */
         if (!same_answer(s->h, &e->got, &a, pairs, &n_pairs)) return false;
     }
     return true;
@@ -361,14 +367,31 @@ static bool may_be_next(const search *s, unsigned number)
     return true;
 }
 
+static bool extend(search *s);
+
+/* What failed was not applied; of what may have been either is possible. */
+static bool extend_by(search *s, unsigned number)
+{
+    segue_status st = s->h->events[number].got.status;
+    bool failed = s->h->was_struck && st == SEGUE_UNAVAILABLE;
+    bool unknown = s->h->was_struck && st == SEGUE_MAYBE_APPLIED;
+    s->order[s->n] = number;
+    s->is_left_out[s->n++] = failed;
+    bool found = replays(s) && extend(s);
+    if (!found && unknown) {
+        s->is_left_out[s->n - 1] = true;
+        found = replays(s) && extend(s);
+    }
+    if (!found) s->n--;
+    return found;
+}
+
 static bool extend(search *s)
 {
     if (s->n == s->h->n) return true;
     for (unsigned i = 0; i < s->h->n; i++) {
         if (is_in(s, i) || !may_be_next(s, i)) continue;
-        s->order[s->n++] = i;
-        if (replays(s) && extend(s)) return true;
-        s->n--;
+        if (extend_by(s, i)) return true;
     }
     return false;
 }

@@ -55,6 +55,7 @@ typedef struct history {
     unsigned n;
     unsigned now;
     segue_record start; /* the document in the beginning; key NULL: none */
+    bool was_struck;    /* a call failed or its answer was lost: an operation may say so, too */
     bool has_cas;       /* CASes mean something: the stores keep them when a record moves */
 } history;
 

@@ -34,7 +34,7 @@ enum { N_TELLING = sizeof telling / sizeof telling[0] };
 static struct {
     bool in_short, in_detail, in_full, teeth, list, reduction;
     const char *only, *without;
-    unsigned part, n_parts;
+    unsigned part, n_parts, strikes;
     uint64_t most;
 } opt = {.n_parts = 1};
 
@@ -59,7 +59,8 @@ static scene_result last_result;
 /* False: it failed. */
 static bool explore_one(const scene *s, const char *name)
 {
-    search_options options = {.most_schedules = opt.most, .in_detail = opt.in_detail, .in_full = opt.in_full};
+    search_options options = {
+        .most_schedules = opt.most, .most_strikes = opt.strikes, .in_detail = opt.in_detail, .in_full = opt.in_full};
     scene_explore(s, &options, &last_result);
     total.scenes++;
     total.schedules += last_result.search.schedules;
@@ -180,27 +181,30 @@ static bool tour_all(visit_fn fn)
 
 /* ---- teeth ---- */
 
-/* Rules that carry the protocol among those who keep it. The others are of the migration's runs, need a store that fails or
- * somebody who writes the fallback by himself, or (TOKEN_MARK) hold where CAS_FLOOR does not. */
-static const char *const rules[] = {
-    "THIRD_READ",
-    "DELETE_LEAVES_TOMBSTONE",
-    "DELETE_REACHES_FALLBACK",
-    "INSERT_EXPECTS_ABSENT",
-    "ADD_ASKS_FALLBACK",
-    "TOMBSTONE_WINS",
-    "PIN_FIRST",
-    "DRAIN",
-    "HOLD",
-
-    "COPY_CARRIES_ALL",
-    "MUTATE_READS_FALLBACK",
-    "SCAN_FALLBACK_FIRST",
-    "SCAN_TOMBSTONE_HIDES",
-    "SWEEP_INSERT_ABSENT",
-
-    "PURGE_NEEDS_CLEAN",
-    "CAS_FLOOR",
+/* Rules that carry the protocol among those who keep it, and how many calls must fail for one to matter. The others are of the
+ * migration's runs, need somebody who writes the fallback by himself, or (TOKEN_MARK) hold where CAS_FLOOR does not. */
+static const struct {
+    const char *name;
+    unsigned strikes;
+} rules[] = {
+    {"THIRD_READ", 0},
+    {"DELETE_LEAVES_TOMBSTONE", 0},
+    {"DELETE_REACHES_FALLBACK", 0},
+    {"INSERT_EXPECTS_ABSENT", 0},
+    {"ADD_ASKS_FALLBACK", 0},
+    {"TOMBSTONE_WINS", 0},
+    {"PIN_FIRST", 0},
+    {"DRAIN", 0},
+    {"HOLD", 0},
+    {"COPY_CARRIES_ALL", 0},
+    {"MUTATE_READS_FALLBACK", 0},
+    {"SCAN_FALLBACK_FIRST", 0},
+    {"SCAN_TOMBSTONE_HIDES", 0},
+    {"SWEEP_INSERT_ABSENT", 0},
+    {"PURGE_NEEDS_CLEAN", 0},
+    {"CAS_FLOOR", 0},
+    {"ONLY_NOT_FOUND_FALLS_THROUGH", 1},
+    {"FALLBACK_ERROR_IS_ERROR", 1},
 };
 
 static char caught_by[160];
@@ -218,13 +222,14 @@ static int show_teeth(void)
     opt.teeth = true;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         memset(&total, 0, sizeof total);
-        (void)seg_rule_switch(rules[i], false); /* it is there */
+        opt.strikes = rules[i].strikes;
+        (void)seg_rule_switch(rules[i].name, false); /* it is there */
         bool is_missed = tour_all(until_caught);
-        (void)seg_rule_switch(rules[i], true);
+        (void)seg_rule_switch(rules[i].name, true);
         missed += is_missed;
-        if (is_missed) printf("not ok - nothing notices that %s is off\n", rules[i]);
+        if (is_missed) printf("not ok - nothing notices that %s is off\n", rules[i].name);
         else
-            printf("ok - without %s: %s; scene %llu, schedule %llu\n", rules[i], caught_by,
+            printf("ok - without %s: %s; scene %llu, schedule %llu\n", rules[i].name, caught_by,
                    (unsigned long long)total.scenes, (unsigned long long)total.schedules);
         fflush(stdout);
     }
@@ -282,7 +287,8 @@ static const char help[] =
     "\n"
     "Runs the real dual store, sweep and changes of phase through every schedule of small scenes, and looks for an order\n"
     "of the operations that explains what they answered. --only: scenes whose name has TEXT in it; --most: schedules a\n"
-    "scene, 200000 if not given (1000 with --short). --detail: also between the steps of entering and changing a phase.\n";
+    "scene, 200000 if not given (1000 with --short). --detail: also between the steps\n"
+    "of entering and changing a phase. --strikes N: up to N calls to a store fail, or their answer is lost, in each run.\n";
 
 static int read_options(int argc, char **argv)
 {
@@ -296,6 +302,7 @@ static int read_options(int argc, char **argv)
         else if (strcmp(argv[i], "--list") == 0) opt.list = true;
         else if (strcmp(argv[i], "--only") == 0) opt.only = value, i++;
         else if (strcmp(argv[i], "--without") == 0) opt.without = value, i++;
+        else if (strcmp(argv[i], "--strikes") == 0) opt.strikes = (unsigned)strtoul(value, NULL, 10), i++;
         else if (strcmp(argv[i], "--most") == 0) opt.most = strtoull(value, NULL, 10), i++;
         else if (strcmp(argv[i], "--part") == 0 && sscanf(value, "%u/%u", &opt.part, &opt.n_parts) == 2) i++;
         else if (strcmp(argv[i], "--replay") == 0 && i + 2 < argc)

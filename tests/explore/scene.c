@@ -269,6 +269,7 @@ static void party_main(void *ctx, unsigned number)
     while (next_word(&text, word)) {
         bool is_step;
         const char *failure = run_step(word, &is_step);
+        if (failure && search_strikes()) return; /* it does not go on after a failure */
         if (failure) run.failure = failure;
         if (!is_step) run_event(&run.h.events[at++], &c);
     }
@@ -330,10 +331,20 @@ static const char *check_residue(const answer *shown)
                : "after the sweep the primary holds something else than the dual store showed";
 }
 
+static void forget_what_never_began(void)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < run.h.n; i++)
+        if (run.h.events[i].began) run.h.events[n++] = run.h.events[i];
+    run.h.n = n;
+}
+
 static const char *check(void *ctx)
 {
     static char text[TEXT_MOST];
     (void)ctx;
+    forget_what_never_began();
+    run.h.was_struck = search_strikes() > 0;
     event *last = &run.h.events[run.h.n++];
     client c = {.store = world.dual[0]};
     *last = (event){.op = history_operation("record"), .party = PARTIES_MOST, .began = ++run.h.now};

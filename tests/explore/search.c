@@ -16,11 +16,15 @@ typedef struct point {
     act act;
     const void *object;
     uint64_t part;
+    bool may_fail;
 } point;
 
+/* Choices are taken in order: by party, of each first the plain one. */
 typedef struct node {
-    unsigned enabled, asleep, tried; /* parties, as bits */
+    unsigned enabled, asleep; /* parties, as bits */
     unsigned chosen;
+    seg_sched_strike strike;
+    unsigned strikes_left;
     point next[PARTIES_MOST];
 } node;
 
@@ -42,39 +46,51 @@ static unsigned current;
 static node nodes[STEPS_MOST];
 static unsigned depth; /* nodes that are decided */
 static bool in_detail;
+static seg_sched_strike strike; /* what the step that is taken brings */
+static unsigned n_strikes;
 
 /* ---- points ---- */
 
-static void stop_at(act a, const void *object, uint64_t part)
+static seg_sched_strike stop_at(point next)
 {
-    if (!fibre_is_inside()) return;
-    parties[current].next = (point){a, object, part};
-    parties[current].waits = a == ACT_WAIT;
+    if (!fibre_is_inside()) return SEG_SCHED_GO;
+    parties[current].next = next;
+    parties[current].waits = next.act == ACT_WAIT;
     fibre_yield();
+    return strike;
 }
 
-static void on_sched(seg_sched_kind kind, const void *object, uint64_t part)
+static seg_sched_strike on_sched(seg_sched_kind kind, const void *object, uint64_t part, bool may_fail)
 {
+    point next = {.object = object, .part = part, .may_fail = may_fail};
     switch (kind) {
-    case SEG_SCHED_READ: stop_at(ACT_READ, object, part); break;
-    case SEG_SCHED_WRITE: stop_at(ACT_WRITE, object, part); break;
-    case SEG_SCHED_LEAVE: stop_at(ACT_LEAVE, object, part); break;
-    case SEG_SCHED_WAIT: stop_at(ACT_WAIT, object, part); break;
     case SEG_SCHED_DETAIL_READ:
-        if (in_detail) stop_at(ACT_READ, object, part);
-        break;
+        if (!in_detail) return SEG_SCHED_GO;
+        /* fall through */
+    case SEG_SCHED_READ: next.act = ACT_READ; break;
     case SEG_SCHED_DETAIL_WRITE:
-        if (in_detail) stop_at(ACT_WRITE, object, part);
-        break;
+        if (!in_detail) return SEG_SCHED_GO;
+        /* fall through */
+    case SEG_SCHED_WRITE: next.act = ACT_WRITE; break;
+    case SEG_SCHED_LEAVE: next.act = ACT_LEAVE; break;
+    case SEG_SCHED_WAIT: next.act = ACT_WAIT; break;
     }
+    return stop_at(next);
 }
 
 void search_point(search_mark mark)
 {
-    stop_at(mark == MARK_BEGIN ? ACT_BEGIN : mark == MARK_END ? ACT_END : ACT_TIME, NULL, 0);
+    point next = {.act = mark == MARK_BEGIN ? ACT_BEGIN : mark == MARK_END ? ACT_END : ACT_TIME};
+    (void)stop_at(next); /* only calls are struck */
 }
 
-void search_wait(void) { stop_at(ACT_WAIT, NULL, 0); }
+void search_wait(void)
+{
+    point next = {.act = ACT_WAIT};
+    (void)stop_at(next); /* as above */
+}
+
+unsigned search_strikes(void) { return n_strikes; }
 
 /* Whether it makes no difference which of the two comes first. */
 static bool is_independent(const point *a, const point *b)
@@ -105,9 +121,11 @@ static bool wakes_others(const point *done)
     return done->act == ACT_WRITE || done->act == ACT_TIME || done->act == ACT_LEAVE;
 }
 
-static void step(unsigned number)
+static void step(unsigned number, seg_sched_strike with)
 {
     party *p = &parties[number];
+    strike = with;
+    n_strikes += with != SEG_SCHED_GO;
     bool looks_again = p->next.act == ACT_WAIT;
     current = number;
     for (unsigned i = 0; i < PARTIES_MOST; i++)
@@ -120,11 +138,12 @@ static void begin_run(const program *p, argument *arguments)
 {
     p->setup(p->ctx);
     memset(parties, 0, sizeof parties);
+    n_strikes = 0;
     for (unsigned i = 0; i < p->n_parties; i++) {
         arguments[i] = (argument){p, i};
         parties[i].fibre = fibre_new(run_party, &arguments[i]);
     }
-    for (unsigned i = 0; i < p->n_parties; i++) step(i); /* up to its first point: nobody can notice */
+    for (unsigned i = 0; i < p->n_parties; i++) step(i, SEG_SCHED_GO); /* up to its first point: nobody can notice */
 }
 
 static unsigned enabled_now(const program *p)
@@ -150,7 +169,7 @@ static unsigned lowest(unsigned bits) { return (unsigned)__builtin_ctz(bits); }
 static void finish_anyhow(const program *p)
 {
     for (unsigned left = enabled_now(p), n = 0; left && n < 100 * STEPS_MOST; left = enabled_now(p), n++)
-        step(lowest(left));
+        step(lowest(left), SEG_SCHED_GO);
     if (all_ended(p)) return;
     fputs("explore: a party never ends\n", stderr);
     exit(1);
@@ -168,17 +187,21 @@ static unsigned still_asleep(const node *n)
 {
     unsigned left = 0;
     for (unsigned i = 0; i < PARTIES_MOST; i++) {
-        bool sleeps = ((n->asleep | n->tried) >> i & 1) && i != n->chosen;
-        if (sleeps && is_independent(&n->next[i], &n->next[n->chosen])) left |= 1u << i;
+        bool tried = i < n->chosen && (n->enabled >> i & 1);
+        bool sleeps = tried || (n->asleep >> i & 1);
+        if (sleeps && i != n->chosen && is_independent(&n->next[i], &n->next[n->chosen])) left |= 1u << i;
     }
     return left;
 }
 
 /* Decide at a new node. False: everything that could be done here is done elsewhere. */
-static bool open_node(const program *p, unsigned enabled, bool in_full)
+static bool open_node(const program *p, unsigned enabled, const search_options *options)
 {
     node *n = &nodes[depth];
-    *n = (node){.enabled = enabled, .asleep = depth && !in_full ? still_asleep(&nodes[depth - 1]) : 0};
+    bool may_sleep = depth && !options->in_full;
+    *n = (node){.enabled = enabled,
+                .asleep = may_sleep ? still_asleep(&nodes[depth - 1]) : 0,
+                .strikes_left = options->most_strikes - n_strikes};
     for (unsigned i = 0; i < p->n_parties; i++) n->next[i] = parties[i].next;
     unsigned candidates = enabled & ~n->asleep;
     if (!candidates) return false;
@@ -188,7 +211,7 @@ static bool open_node(const program *p, unsigned enabled, bool in_full)
 
 typedef enum run_end { RUN_CHECKED, RUN_PRUNED, RUN_FAILED } run_end;
 
-static run_end run_once(const program *p, unsigned n_fixed, bool in_full, const char **ret_failure)
+static run_end run_once(const program *p, unsigned n_fixed, const search_options *options, const char **ret_failure)
 {
     argument arguments[PARTIES_MOST];
     begin_run(p, arguments);
@@ -202,39 +225,55 @@ static run_end run_once(const program *p, unsigned n_fixed, bool in_full, const 
         }
         if (at >= n_fixed) {
             depth = at;
-            if (!open_node(p, enabled, in_full)) {
+            if (!open_node(p, enabled, options)) {
                 finish_anyhow(p);
                 end_run(p);
                 return RUN_PRUNED;
             }
             depth = at + 1;
         }
-        step(nodes[at].chosen);
+        step(nodes[at].chosen, nodes[at].strike);
     }
     end_run(p);
     *ret_failure = p->check(p->ctx);
     return *ret_failure ? RUN_FAILED : RUN_CHECKED;
 }
 
+static bool may_strike(const node *n, seg_sched_strike with)
+{
+    const point *next = &n->next[n->chosen];
+    return n->strikes_left && next->may_fail && (with == SEG_SCHED_FAIL || next->act == ACT_WRITE);
+}
+
+/* False: there is none left at this node. */
+static bool next_choice_at(node *n)
+{
+    for (seg_sched_strike with = n->strike; with < SEG_SCHED_LOSE;) {
+        with = with == SEG_SCHED_GO ? SEG_SCHED_FAIL : SEG_SCHED_LOSE;
+        if (!may_strike(n, with)) continue;
+        n->strike = with;
+        return true;
+    }
+    unsigned later = n->enabled & ~n->asleep & ~((2u << n->chosen) - 1);
+    if (!later) return false;
+    n->chosen = lowest(later);
+    n->strike = SEG_SCHED_GO;
+    return true;
+}
+
 /* On to the next choice, the deepest first. False: there is none left. */
 static bool next_choice(void)
 {
-    while (depth) {
-        node *n = &nodes[depth - 1];
-        n->tried |= 1u << n->chosen;
-        unsigned candidates = n->enabled & ~n->asleep & ~n->tried;
-        if (candidates) {
-            n->chosen = lowest(candidates);
-            return true;
-        }
-        depth--;
-    }
+    for (; depth; depth--)
+        if (next_choice_at(&nodes[depth - 1])) return true;
     return false;
 }
 
+static const char first_letters[] = {[SEG_SCHED_GO] = '0', [SEG_SCHED_FAIL] = 'a', [SEG_SCHED_LOSE] = 'A'};
+
 static void write_schedule(char *out)
 {
-    for (unsigned i = 0; i < depth; i++) out[i] = (char)('0' + nodes[i].chosen);
+    for (unsigned i = 0; i < depth; i++) out[i] = (char)(first_letters[nodes[i].strike] + (int)nodes[i].chosen);
     out[depth] = '\0';
 }
 
@@ -245,7 +284,7 @@ void search_all(const program *p, const search_options *options, search_result *
     in_detail = options->in_detail;
     depth = 0;
     do {
-        switch (run_once(p, depth, options->in_full, &ret->failure)) {
+        switch (run_once(p, depth, options, &ret->failure)) {
         case RUN_PRUNED: ret->pruned++; break;
         case RUN_CHECKED: ret->schedules++; break;
         case RUN_FAILED:
@@ -276,13 +315,14 @@ void search_name(const void *object, const char *name)
 
 void search_forget_names(void) { n_names = 0; }
 
-static const char *describe(const point *next, char out[64])
+static const char *describe(const point *next, seg_sched_strike with, char out[64])
 {
     static const char *const acts[] = {"reads", "writes", "leaves", "waits", "begins", "ends", "time goes on"};
     const char *name = next->object ? "the phase" : next->act <= ACT_WRITE ? "both sides" : "";
     for (unsigned i = 0; i < n_names; i++)
         if (names[i].object == next->object) name = names[i].name;
-    (void)snprintf(out, 64, "%s %s", acts[next->act], name);
+    static const char *const fates[] = {"", ": fails", ": answer lost"};
+    (void)snprintf(out, 64, "%s %s%s", acts[next->act], name, fates[with]);
     return out;
 }
 
@@ -294,15 +334,16 @@ const char *search_replay(const program *p, const char *schedule, bool detail, s
     in_detail = detail;
     begin_run(p, arguments);
     for (const char *c = schedule; *c; c++) {
-        unsigned number = (unsigned)(*c - '0');
+        seg_sched_strike with = *c >= 'a' ? SEG_SCHED_FAIL : *c >= 'A' ? SEG_SCHED_LOSE : SEG_SCHED_GO;
+        unsigned number = (unsigned)(*c - first_letters[with]);
         if (number >= p->n_parties || !(enabled_now(p) >> number & 1)) {
             finish_anyhow(p);
             end_run(p);
             seg_sched_set(NULL);
             return "the schedule does not fit this scenario";
         }
-        if (tell) tell(tell_ctx, number, describe(&parties[number].next, what));
-        step(number);
+        if (tell) tell(tell_ctx, number, describe(&parties[number].next, with, what));
+        step(number, with);
     }
     finish_anyhow(p);
     end_run(p);

@@ -20,15 +20,18 @@ typedef struct program {
 } program;
 
 typedef struct search_result {
-    uint64_t schedules;            /* run to their end and checked */
-    uint64_t pruned;               /* given up because their outcome was seen already */
-    bool is_cut;                   /* the limit was reached: there may be more */
-    const char *failure;           /* NULL: none */
-    char schedule[STEPS_MOST + 1]; /* that led to it: a digit, the party's, for each step */
+    uint64_t schedules;  /* run to their end and checked */
+    uint64_t pruned;     /* given up because their outcome was seen already */
+    bool is_cut;         /* the limit was reached: there may be more */
+    const char *failure; /* NULL: none */
+    char schedule[STEPS_MOST +
+                  1]; /* that led to it: for each step its party, a digit; 'a', 'b' ..: and its call fails; 'A',
+                                      'B' ..: and the answer of its call is lost */
 } search_result;
 
 typedef struct search_options {
     uint64_t most_schedules; /* 0: no limit */
+    unsigned most_strikes;   /* calls to stores that fail, or whose answer is lost, in one run */
     bool in_detail;          /* also between the steps of entering and changing a phase */
     bool in_full;            /* every schedule, also those that cannot make a difference */
 } search_options;
@@ -44,6 +47,8 @@ const char *search_replay(const program *p, const char *schedule, bool in_detail
 /* A step that only the searcher knows: an operation of the history begins, ends, or time goes on. */
 typedef enum search_mark { MARK_BEGIN, MARK_END, MARK_TIME } search_mark;
 void search_point(search_mark mark);
+/* How many calls were struck in this run so far. */
+unsigned search_strikes(void);
 /* It has nothing to do before others have acted. */
 void search_wait(void);
 /* For the stories: what an object is called. */
