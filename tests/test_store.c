@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "backend/mem/mem.h"
 #include "base/base.h"
 #include "store/filters.h"
 #include <segue/dual.h>
@@ -252,8 +253,8 @@ static void scan_keeps_to_its_range(void **state)
     assert_scan(store, (segue_range){.prefix = segue_str("b\xff")}, "b\xff b\xff\xff ");
     assert_scan(store, (segue_range){.prefix = segue_str("\xff")}, "");
     assert_scan(store, (segue_range){.from = segue_str("ab"), .to = segue_str("b")}, "ab b ");
-    segue_range open = {.from = segue_str("ab"), .to = segue_str("c"),
-                        .options = SEGUE_SCAN_FROM_OPEN | SEGUE_SCAN_TO_OPEN};
+    segue_range open = {
+        .from = segue_str("ab"), .to = segue_str("c"), .options = SEGUE_SCAN_FROM_OPEN | SEGUE_SCAN_TO_OPEN};
     assert_scan(store, open, "b b\xff b\xff\xff ");
     assert_scan(store, (segue_range){.prefix = segue_str("a"), .from = segue_str("ab"), .to = segue_str("c")}, "ab ");
     assert_scan(store, (segue_range){.prefix = segue_str("b"), .to = segue_str("b")}, "b ");
@@ -294,7 +295,11 @@ static void put_record_keeps_cas_and_revision(void **state)
     (void)state;
     segue_store *store = open_store("mem:");
     segue_xattr xattr = {segue_str("_sync"), segue_str("{\"a\":1}")};
-    segue_record rec = {.key = segue_str("k"), .xattrs = &xattr, .n_xattrs = 1, .cas = 0x123450000, .revision = 7,
+    segue_record rec = {.key = segue_str("k"),
+                        .xattrs = &xattr,
+                        .n_xattrs = 1,
+                        .cas = 0x123450000,
+                        .revision = 7,
                         .is_tombstone = true};
     uint64_t cas;
     ASSERT_OK(segue_put_record(store, &rec, 0, NULL, &cas, &err));
@@ -333,6 +338,39 @@ static void purge_takes_tombstones_only(void **state)
     segue_close(store);
 }
 
+/* ---- engines that break their promises ---- */
+
+static segue_status scan_in_disorder(void *self, const segue_bounds *bounds, segue_page *page, segue_call *call)
+{
+    static const char *const keys[] = {"b", "a"};
+    bool full;
+    (void)self, (void)bounds;
+    for (int i = 0; i < 2; i++) {
+        segue_record rec = {.key = segue_str(keys[i]), .body = segue_str("1"), .cas = 1, .revision = 1};
+        if (segue_page_add(page, &rec, &full) != SEGUE_OK) return segue_fail(call, SEGUE_NO_MEMORY, "out of memory");
+    }
+    return SEGUE_OK;
+}
+
+/* As a damaged file yields them. It is an error, and no end of the process. */
+static void records_out_of_their_order_are_damage(void **state)
+{
+    (void)state;
+    static segue_backend disorder;
+    segue_scan *scan = NULL;
+    const segue_record *rec = NULL;
+    disorder = seg_backend_mem;
+    disorder.scheme = "disorder";
+    disorder.scan = scan_in_disorder;
+    ASSERT_OK(segue_register_backend(&disorder));
+    segue_store *store = open_store("disorder:");
+    ASSERT_OK(segue_scan_open(store, NULL, &scan, &err));
+    ASSERT_STATUS(SEGUE_CORRUPT, segue_scan_next(scan, &rec, &err));
+    assert_non_null(strstr(err.message, "order"));
+    segue_scan_close(scan);
+    segue_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_cut_scan_never_becomes_an_end),
         cmocka_unit_test(put_record_keeps_cas_and_revision),
         cmocka_unit_test(purge_takes_tombstones_only),
+        cmocka_unit_test(records_out_of_their_order_are_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,6 +75,13 @@ segue_status seg_call_erase(segue_store *store, segue_slice key, uint64_t cas, s
     return store->backend->erase(store->self, key, cas, call);
 }
 
+/* A damaged file can do that, without its engine noticing. */
+static segue_status out_of_order(const segue_store *store, segue_page *page, segue_call *call)
+{
+    segue_page_clear(page);
+    return segue_fail(call, SEGUE_CORRUPT, "%s yields records out of their order: it is damaged", store->url);
+}
+
 segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue_page *page, segue_call *call)
 {
     segue_page_clear(page);
@@ -84,10 +91,11 @@ segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue
         segue_page_clear(page);
         return st;
     }
-    seg_assert(page->n > 0 || !page->more);
+    if (page->n == 0 && page->more) return out_of_order(store, page, call);
     for (size_t i = 0; i < page->n; i++) {
-        seg_assert(page->docs[i].rec.cas != 0);
-        seg_assert(i == 0 || segue_slice_compare(page->docs[i - 1].rec.key, page->docs[i].rec.key) < 0);
+        const segue_record *rec = &page->docs[i].rec;
+        if (rec->cas == 0 || (i > 0 && segue_slice_compare(page->docs[i - 1].rec.key, rec->key) >= 0))
+            return out_of_order(store, page, call);
         expire(&page->docs[i], call);
     }
     return SEGUE_OK;
@@ -118,11 +126,11 @@ segue_status seg_call_changes(segue_store *store, const segue_since *since, segu
         segue_page_clear(page);
         return st;
     }
-    seg_assert(page->n > 0 || !page->more);
+    if (page->n == 0 && page->more) return out_of_order(store, page, call);
     uint64_t cas = since->cas;
     segue_slice key = since->key;
     for (size_t i = 0; i < page->n; i++) {
-        seg_assert(comes_after(&page->docs[i].rec, cas, key));
+        if (!comes_after(&page->docs[i].rec, cas, key)) return out_of_order(store, page, call);
         expire(&page->docs[i], call);
         cas = seg_feed_cas(page->docs[i].rec.cas);
         key = page->docs[i].rec.key;

@@ -230,6 +230,9 @@ static void moves(cf *t)
     cf_open_other(t, "s.moved");
     segue_move other = {.key = K("k"), .cas = cas + 1}, kept = {.key = K("k"), .cas = cas, .keep = true};
     segue_move again = {.key = K("k"), .cas = cas}, dead = {.key = K("gone"), .cas = tombstone}, none = again;
+    segue_call call = seg_call_new(t->store, 0, &t->err);
+    IS(INVALID_ARGUMENT, seg_call_move(t->store, t->store, &again, 1, &call));
+    UNCHANGED("k", before);
     IS(OK, move_one(t, &other));
     IS(CAS_MISMATCH, other.status);
     UNCHANGED("k", before);

@@ -489,6 +489,8 @@ static segue_status move(void *self, void *to, segue_move *moves, size_t n, segu
     mem *from = self, *target = to;
     if (from->engine != target->engine || !(target->caps & SEGUE_CAP_KEEP_CAS))
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: the two collections are in different stores");
+    if (from->collection == target->collection)
+        return segue_fail(call, SEGUE_INVALID_ARGUMENT, "mem: records cannot be moved to where they are");
     pthread_rwlock_wrlock(&from->engine->lock);
     for (size_t i = 0; i < n; i++) moves[i].status = move_one(from, target, &moves[i], call);
     pthread_rwlock_unlock(&from->engine->lock);
