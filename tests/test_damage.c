@@ -65,7 +65,7 @@ static void quoting_and_unescaping_give_the_bytes_back(void **state)
 /* Whatever is valid can be walked, its members are valid, and its names can be resolved or have an unpaired surrogate. */
 static size_t check_members(segue_slice text)
 {
-    seg_json_members members = {.text = text};
+    seg_json_walk members = {.text = text};
     segue_slice name, value;
     segue_buf out = {0};
     size_t n = 0;

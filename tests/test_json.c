@@ -168,7 +168,7 @@ static void members_come_in_order_and_as_they_stand(void **state)
         " {\"a\" : 1.0 ,\"b\\n\":{ \"a\" : [ 1 , 2 ] }, \"\":\"x, }\\\"\",\"a\":9007199254740993,"
         "\n\"l\":[] , \"n\":null } ";
     assert_true(seg_json_valid(segue_str(text), NULL));
-    seg_json_members walk = {.text = segue_str(text)};
+    seg_json_walk walk = {.text = segue_str(text)};
     segue_slice name, value;
     for (size_t i = 0; i < COUNT(want); i++) {
         if (!seg_json_next_member(&walk, &name, &value)) fail_msg("member %zu is missing", i);
@@ -185,7 +185,7 @@ static void what_has_no_members_has_none(void **state)
     (void)state;
     static const char *const texts[] = {"{}", " { } ", "[]", "[{\"a\":1}]", "1", "\"{\"", "null"};
     for (size_t i = 0; i < COUNT(texts); i++) {
-        seg_json_members walk = {.text = segue_str(texts[i])};
+        seg_json_walk walk = {.text = segue_str(texts[i])};
         segue_slice name = K("untouched"), value = K("untouched");
         if (seg_json_next_member(&walk, &name, &value)) fail_msg("%s has a member", texts[i]);
         ASSERT_SLICE("untouched", name);
@@ -307,7 +307,7 @@ static void running_out_of_memory_is_said_and_leaks_nothing(void **state)
 static void looking_at_json_allocates_nothing(void **state)
 {
     (void)state;
-    seg_json_members walk = {.text = K("{\"a\":[1,{\"b\":\"c\"}],\"d\":null}")};
+    seg_json_walk walk = {.text = K("{\"a\":[1,{\"b\":\"c\"}],\"d\":null}")};
     segue_slice name, value;
     unsigned n = 0;
     memory_begin(1);

@@ -50,6 +50,16 @@ typedef enum segue_if {
     SEGUE_IF_CAS     /* the record's CAS is `if_cas`; another: CAS_MISMATCH; no record: NOT_FOUND */
 } segue_if;
 
+/* 16 hex digits in the value of an xattr, which are to hold the record's CAS. */
+typedef struct segue_cas_place {
+    uint32_t xattr;  /* which of the record's */
+    uint32_t offset; /* into its value */
+} segue_cas_place;
+
+/* Write `cas` to these places of rec, whose xattr values must lie in memory that may be written: that of a segue_applied or a
+ * segue_doc. Whoever chooses a record's CAS does this before the record is stored (SEGUE_CAP_CAS_MACROS). */
+SEGUE_API void segue_expand_cas(const segue_record *rec, const segue_cas_place *places, size_t n, uint64_t cas);
+
 typedef struct segue_put {
     segue_record rec;   /* rec.cas is not used unless keep_cas. rec.revision is stored; under IF_ANY the stored revision
                            is one more than the present record's, 1 if there is none */
@@ -59,6 +69,8 @@ typedef struct segue_put {
     bool keep_cas;      /* store rec.cas and rec.revision as given (needs SEGUE_CAP_KEEP_CAS); the engine's clock must be
                            raised to at least rec.cas */
     segue_source source;/* of the record that this put is based on */
+    const segue_cas_place *cas_places; /* segue_expand_cas with the CAS that is chosen; none where keep_cas */
+    size_t n_cas_places;
 } segue_put;
 
 /* ---- scan ---- */
@@ -171,7 +183,8 @@ typedef struct segue_backend {
      * store what it makes. `require_record`: NO_RECORD, and nothing done, if there is no record at all. USE_LOOP: nothing
      * was done, let the store's loop do it; if base->source is not SEGUE_FROM_UNKNOWN then, the loop goes on from what was
      * read into base (SEGUE_FROM_NEITHER: from nothing) instead of reading again. ret_doc (may be NULL): the record
-     * afterwards; fill it before the commit, so that running out of memory is a failure with nothing applied. */
+     * afterwards, macros expanded; fill it before the commit, so that running out of memory is a failure with nothing
+     * applied. */
     segue_status (*mutate)(void *self, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
                            uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
                            segue_doc *ret_doc, segue_call *call);
@@ -223,6 +236,10 @@ typedef struct segue_applied {
     segue_buf scratch;
     segue_xattr *slots;
     size_t n_slots;
+    segue_buf *texts;      /* what path operations and macros have changed, a buffer each */
+    size_t n_texts, n_texts_used;
+    segue_cas_place cas_places[SEGUE_MACROS_MAX]; /* for segue_expand_cas, in rec and in every copy of it */
+    size_t n_cas_places;
 } segue_applied;
 SEGUE_API void segue_applied_free(segue_applied *applied);
 

@@ -20,11 +20,15 @@ enum {
     SEGUE_BODY_MAX = 20 * 1024 * 1024,     /* bytes */
     SEGUE_XATTR_NAME_MAX = 15,             /* bytes; at least 1; UTF-8 */
     SEGUE_SYSTEM_XATTRS_MAX = 1024 * 1024, /* bytes, names and values of all system xattrs together */
-    SEGUE_XATTRS_MAX = 64                  /* xattrs of one record: a bound for decoders, far above any known use */
+    SEGUE_XATTRS_MAX = 64,                 /* xattrs of one record: a bound for decoders, far above any known use */
+    SEGUE_PATH_MAX = 1024,                 /* bytes; at least 1; UTF-8 */
+    SEGUE_PATH_COMPONENTS_MAX = 32,
+    SEGUE_MACROS_MAX = 16                  /* of one mutation */
 };
 
 /* An xattr: a name and a JSON text kept byte for byte. A name that begins with '_' is a system xattr (it survives
- * deletion on the tombstone), any other is a user xattr. */
+ * deletion on the tombstone), any other is a user xattr. None of . [ ] ` $ is part of a name: the first four make paths,
+ * the last one makes virtual xattrs, which can be read (segue_xattrs_get) and not written. */
 typedef struct segue_xattr {
     segue_slice name;
     segue_slice value;
@@ -133,17 +137,75 @@ typedef enum segue_json {
     SEGUE_JSON_NO
 } segue_json;
 
+/* ---- Paths: a place in a JSON text ----
+ *
+ *   a.b.c       the member c of the member b of the member a
+ *   a[3] a[-1]  the fourth element; the last one. [0] for a body that is an array itself
+ *   `a.b`.c     a name in backticks stands for itself; a backtick in it is doubled. A name with . [ ] or ` in it needs them
+ *
+ * In an xattr the first component is the xattr's name, without backticks, and the rest (if any) leads into its value. A name
+ * is compared with what a member's name means, not with how it is escaped.
+ *
+ * Of what is stored only the addressed part changes; all other bytes stay: order, spacing, numbers of any length, escapes.
+ *
+ * INVALID_PATH: none of these. NOT_JSON: the text is no JSON at all. PATH_NOT_FOUND: there is no such member or element.
+ * PATH_MISMATCH: it leads into a value of another type (a name into what is no object, null too; an index into what is no
+ * array). PATH_AMBIGUOUS: an object on the way has the name twice; which one is meant is not guessed. */
+
+typedef enum segue_path_action {
+    SEGUE_PATH_SET,    /* the value, whether something is there or not. An index that is not there: PATH_NOT_FOUND */
+    SEGUE_PATH_INSERT, /* PATH_EXISTS if something is there, null too */
+    SEGUE_PATH_DELETE, /* emptied parents stay */
+    SEGUE_PATH_APPEND  /* the value behind the last element of the array there; PATH_MISMATCH: it is no array */
+} segue_path_action;
+
+typedef enum segue_path_in { SEGUE_IN_BODY, SEGUE_IN_XATTR } segue_path_in;
+
+/* Options of a path operation, or-ed. */
+enum {
+    SEGUE_PATH_PARENTS = 1 << 0,   /* SET, INSERT, APPEND: objects (and the xattr) that are missing on the way are made, and
+                                      the array that is appended to; never elements of arrays */
+    SEGUE_PATH_MISSING_OK = 1 << 1 /* DELETE: nothing there is no error */
+};
+
+typedef struct segue_path_op {
+    segue_path_action action;
+    segue_path_in in;
+    segue_slice path;
+    segue_slice value; /* JSON text, put in as it is; not looked at by DELETE */
+    unsigned options;  /* SEGUE_PATH_... */
+} segue_path_op;
+
+/* A value that is known only when the document is written: a JSON string, set at a path in an xattr (a name and at least one
+ * more component; what it stands in must be there). */
+typedef enum segue_macro_kind {
+    SEGUE_MACRO_CAS,        /* the new CAS: "0x" and 16 hex digits, its bytes in little-endian order. UNSUPPORTED: the store
+                               has no SEGUE_CAP_CAS_MACROS */
+    SEGUE_MACRO_BODY_CRC32C /* of the body as it is stored: "0x" and 8 hex digits; of a tombstone "0x00000000" */
+} segue_macro_kind;
+
+typedef struct segue_macro {
+    segue_slice path;
+    segue_macro_kind kind;
+} segue_macro;
+
+/* ---- The mutation ---- */
+
 /* Options of a mutation, or-ed. */
 enum {
     SEGUE_M_AS_TOMBSTONE = 1 << 0,    /* body KEEP on nothing at all: make a tombstone that holds the xattrs */
     SEGUE_M_TOMBSTONE_OK = 1 << 1,    /* body DELETE on a tombstone: only its xattrs change */
     SEGUE_M_NOTHING_OK = 1 << 2,      /* body DELETE of nothing: nothing is written, and that is a success */
     SEGUE_M_DROP_MISSING_OK = 1 << 3, /* an xattr to drop that is not there is no error; else PATH_NOT_FOUND */
-    SEGUE_M_REPLACE_ALL = 1 << 4      /* body SET: the old xattrs go too, and flags and expiry start anew (keep_if_live is
+    SEGUE_M_REPLACE_ALL = 1 << 4,     /* body SET: the old xattrs go too, and flags and expiry start anew (keep_if_live is
                                          not looked at). With EXPECT_ANY one write without a read */
+    SEGUE_M_FROM_EMPTY = 1 << 5       /* body KEEP with paths into the body: where nothing is live the body starts as {},
+                                         as if it were set; else NOT_FOUND */
 };
 
-/* Zero-initialised it changes nothing. All slices are borrowed for the length of the call. */
+/* Zero-initialised it changes nothing. All slices are borrowed for the length of the call. All or nothing, in this order:
+ * the body; xattrs dropped and set; of these, names that are paths ("_sync.rev": dropped, then set, with parents); the path
+ * operations as they stand; macros. What a mutation asks for is refused as a whole if one part of it is. */
 typedef struct segue_mutation {
     segue_expect expect;
     uint64_t cas;                   /* for SEGUE_EXPECT_CAS and _RECORD_CAS; 0 is never a CAS: INVALID_ARGUMENT */
@@ -154,10 +216,14 @@ typedef struct segue_mutation {
     bool has_initial;
     bool has_flags;
     uint32_t flags;                 /* if has_flags; else kept, 0 on a new document */
-    const segue_xattr *set_xattrs;  /* in any order; a value must be JSON */
+    const segue_xattr *set_xattrs;  /* in any order; a value must be JSON. Names or paths */
     size_t n_set_xattrs;
-    const segue_slice *drop_xattrs; /* names */
+    const segue_slice *drop_xattrs; /* names or paths */
     size_t n_drop_xattrs;
+    const segue_path_op *paths;     /* into the body: with body KEEP or SET, and the body is JSON afterwards */
+    size_t n_paths;
+    const segue_macro *macros;
+    size_t n_macros;
     segue_expiry expiry;
     segue_json json;
     unsigned options;               /* SEGUE_M_... */

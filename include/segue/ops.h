@@ -82,10 +82,52 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_expiry(segue_store *store, seg
                                                          const segue_options *options, uint32_t *ret_expiry,
                                                          segue_error *reterr);
 
-/* ---- xattrs ---- */
+/* ---- paths into bodies (what a path is, and the statuses of paths: <segue/doc.h>) ----
+ *
+ * The expiry and all xattrs stay. `expect` and `cas` are those of a mutation; SEGUE_EXPECT_ANY is what the DataStore interface
+ * calls CAS 0 here. For more than one change, parents and paths into xattrs: segue_mutate. */
+
+/* The JSON text at a path, byte for byte, of a live document's body or (in) of an xattr, of a tombstone's too. doc receives
+ * the record and *ret_json points into it; where doc is large enough nothing is allocated. NOT_FOUND. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_subdoc_get(segue_store *store, segue_slice key, segue_path_in in,
+                                                         segue_slice path, const segue_options *options,
+                                                         segue_doc *doc, segue_slice *ret_json, segue_error *reterr);
+
+/* Set the value at a path. Nothing live there: the document {} is made and gets it, so a path of one name makes a document and
+ * a longer one is PATH_NOT_FOUND. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_subdoc_set(segue_store *store, segue_slice key, segue_expect expect,
+                                                         uint64_t cas, segue_slice path, segue_slice json,
+                                                         const segue_options *options, uint64_t *ret_cas,
+                                                         segue_error *reterr);
+
+/* Only where nothing is: PATH_EXISTS, also over null. NOT_FOUND: no live document. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_subdoc_insert(segue_store *store, segue_slice key, segue_expect expect,
+                                                            uint64_t cas, segue_slice path, segue_slice json,
+                                                            const segue_options *options, uint64_t *ret_cas,
+                                                            segue_error *reterr);
+
+/* Take out a member or an element. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_subdoc_delete(segue_store *store, segue_slice key, segue_expect expect,
+                                                            uint64_t cas, segue_slice path,
+                                                            const segue_options *options, uint64_t *ret_cas,
+                                                            segue_error *reterr);
+
+/* To the end of the array at a path. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_subdoc_append(segue_store *store, segue_slice key, segue_expect expect,
+                                                            uint64_t cas, segue_slice path, segue_slice json,
+                                                            const segue_options *options, uint64_t *ret_cas,
+                                                            segue_error *reterr);
+
+/* ---- xattrs ----
+ *
+ * Wherever names of xattrs are given, a path into one (`_sync.rev`) may be, too. In a read it comes back as an xattr of that
+ * name. Virtual xattrs can be read beside them, of live documents and tombstones: `$document`, an object with the fields CAS
+ * (as "0x" and 16 hex digits, most significant first), revid, exptime, flags, value_bytes, datatype, deleted, last_modified,
+ * value_crc32c; and each of them, as `$document.CAS`. A name that cannot be one is not there. At most 64 names. */
 
 /* The named xattrs of a live document or a tombstone: doc->rec.xattrs holds those that are there, and no others; no body.
- * XATTR_NOT_FOUND: none of them. NOT_FOUND: no record. XATTRS_REQUIRED: no names. */
+ * XATTR_NOT_FOUND: none of them. NOT_FOUND: no record. XATTRS_REQUIRED: no names. PATH_MISMATCH, PATH_AMBIGUOUS, NOT_JSON: a
+ * path among them that cannot be followed. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_xattrs_get(segue_store *store, segue_slice key, const segue_slice *names,
                                                          size_t n_names, const segue_options *options, segue_doc *doc,
                                                          segue_error *reterr);
@@ -98,14 +140,15 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_with_xattrs(segue_store *store
                                                               segue_error *reterr);
 
 /* Set xattrs of a live document or a tombstone, whatever its CAS; a value with data NULL drops that xattr (PATH_NOT_FOUND
- * if it is not there). Body and expiry stay. NOT_FOUND: no record. */
+ * if it is not there). Body and expiry stay. Objects that are missing on a path are made, the xattr too. NOT_FOUND: no
+ * record. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_xattrs_set(segue_store *store, segue_slice key,
                                                          const segue_xattr *xattrs, size_t n_xattrs,
                                                          const segue_options *options, uint64_t *ret_cas,
                                                          segue_error *reterr);
 
 /* Set xattrs of the record with this CAS (cas 0: EXISTS on a live document) and its expiry. XATTR_VALUE_REQUIRED for a value
- * with data NULL. */
+ * with data NULL. With macros: segue_write_with_xattrs without a body. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_xattrs_update(segue_store *store, segue_slice key, uint64_t cas,
                                                             const segue_xattr *xattrs, size_t n_xattrs,
                                                             segue_expiry expiry, const segue_options *options,
@@ -128,6 +171,12 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_delete_with_xattrs(segue_store *st
                                                                  const segue_slice *names, size_t n_names,
                                                                  const segue_options *options, segue_error *reterr);
 
+/* Set one value inside an xattr (or a whole one) of the record with this CAS; what is missing on the path is made. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_touch_xattr(segue_store *store, segue_slice key, uint64_t cas,
+                                                          segue_slice path, segue_slice json,
+                                                          const segue_options *options, uint64_t *ret_cas,
+                                                          segue_error *reterr);
+
 /* What the writes below change. body.data NULL: the body stays. */
 typedef struct segue_xattr_write {
     segue_slice body;
@@ -136,6 +185,8 @@ typedef struct segue_xattr_write {
     const segue_slice *drop; /* names */
     size_t n_drop;
     segue_expiry expiry;
+    const segue_macro *macros;
+    size_t n_macros;
 } segue_xattr_write;
 
 /* Body and xattrs of the document with this CAS in one write; cas 0 inserts (over a tombstone too: with exactly `set`).
@@ -169,7 +220,8 @@ typedef segue_status (*segue_xattr_update_fn)(void *ctx, const segue_record *cur
 
 /* segue_update with the checks of the DataStore operation of that name: XATTRS_REQUIRED (neither body nor xattrs, or a
  * tombstone without), XATTR_DROP_ON_TOMBSTONE (names to drop while a tombstone gets a body), XATTR_DROP_ON_INSERT is never an
- * error here: what is not there need not be dropped from a new document. updated->write.expiry starts as options->expiry. */
+ * error here: what is not there need not be dropped from a new document. updated->write.expiry starts as options->expiry;
+ * options->macros are expanded besides updated->write.macros. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_write_update_with_xattrs(segue_store *store, segue_slice key,
                                                                        segue_xattr_update_fn fn, void *ctx,
                                                                        const segue_update_options *options,

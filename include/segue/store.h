@@ -28,7 +28,8 @@ typedef enum segue_caps {
     SEGUE_CAP_WRITE_ID = 1 << 5,   /* keeps write ids, so an unknown outcome can be found out */
     SEGUE_CAP_DURABLE = 1 << 6,    /* an acknowledged write survives loss of power */
     SEGUE_CAP_SHARED = 1 << 7,     /* several processes may have it open */
-    SEGUE_CAP_CHANGES = 1 << 8     /* tells what has changed: <segue/feed.h> */
+    SEGUE_CAP_CHANGES = 1 << 8,    /* tells what has changed: <segue/feed.h> */
+    SEGUE_CAP_CAS_MACROS = 1 << 10 /* knows a record's CAS before it is stored: expands SEGUE_MACRO_CAS */
 } segue_caps;
 
 /* How to open. */
@@ -86,8 +87,8 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_record(segue_store *store, seg
 
 /* Apply one mutation atomically. doc (may be NULL) receives the record as it is afterwards.
  * Statuses as segue_mutation says: EXISTS, CAS_MISMATCH, NOT_FOUND, PATH_NOT_FOUND, NOT_A_NUMBER, TOO_BIG, INVALID_JSON,
- * INVALID_XATTR_NAME, XATTR_SET_AND_DROPPED, XATTR_VALUE_REQUIRED, INVALID_ARGUMENT, UNSUPPORTED (flags where the engine
- * keeps none). */
+ * INVALID_XATTR_NAME, XATTR_SET_AND_DROPPED, XATTR_VALUE_REQUIRED, BODY_REQUIRED, INVALID_ARGUMENT, those of paths,
+ * UNSUPPORTED (flags where the engine keeps none; a CAS macro without SEGUE_CAP_CAS_MACROS). */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_mutate(segue_store *store, segue_slice key,
                                                      const segue_mutation *mutation, const segue_options *options,
                                                      segue_outcome *ret_outcome, segue_doc *doc, segue_error *reterr);
@@ -95,16 +96,18 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_mutate(segue_store *store, segue_s
 /* ---- update ------------------------------------------------------------------------------------------------- */
 
 /* Sees the record (a tombstone too, with body.data NULL), or NULL if there is none, and fills *mutation, which comes
- * zeroed but for the options' expiry; what it points to must stay valid until the next call of the callback or the end of
- * segue_update. Its `expect` counts too. A mutation left as it came: nothing is written. May be called again: each time
- * somebody was faster. It must not call the same store with the same key under its own feet expecting to win; anything
- * else is allowed.
+ * zeroed but for the options' expiry and macros; what it points to must stay valid until the next call of the callback or
+ * the end of segue_update. Its `expect` counts too. A mutation left as it came: nothing is written. May be called again:
+ * each time somebody was faster. It must not call the same store with the same key under its own feet expecting to win;
+ * anything else is allowed.
  * Returns OK; RETRY (read and call again); anything else ends the update with that status and nothing written. */
 typedef segue_status (*segue_update_fn)(void *ctx, const segue_record *current, segue_mutation *mutation);
 
 typedef struct segue_update_options {
     int64_t timeout_ns;           /* nanoseconds from now; 0 none */
     segue_expiry expiry;          /* what the callback's mutation starts with */
+    const segue_macro *macros;    /* what it starts with, too; expanded only if it asks for something besides */
+    size_t n_macros;
     const segue_record *previous; /* not NULL: the first call of the callback gets this and nothing is read for it. cas 0
                                      in it means "known not to exist" (the callback gets NULL). It may hold only
                                      some of the xattrs: the others are not touched by the write */
@@ -153,10 +156,19 @@ enum { SEGUE_PUT_REPLACE = 1 << 0 }; /* whatever is there; else only where there
 
 /* Store a record as it is given: for import, copies and restores. CAS and revision are kept where the store can
  * (SEGUE_CAP_KEEP_CAS) and rec->cas is not 0; else the store gives its own. EXISTS: there is a record (a tombstone counts)
- * and SEGUE_PUT_REPLACE was not given. TOO_BIG, INVALID_XATTR_NAME, INVALID_ARGUMENT, UNSUPPORTED (flags). */
+ * and SEGUE_PUT_REPLACE was not given. TOO_BIG, INVALID_XATTR_NAME, INVALID_JSON (an xattr), INVALID_ARGUMENT, UNSUPPORTED
+ * (flags). */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_put_record(segue_store *store, const segue_record *rec,
                                                          unsigned put_options, const segue_options *options,
                                                          uint64_t *ret_cas, segue_error *reterr);
+
+/* The same over one known record: store rec with the CAS that it has elsewhere, even a lower one than before; the revision
+ * goes on from what is there. old_cas is the CAS of the record that it replaces, a tombstone's too; 0: there is none.
+ * CAS_MISMATCH: it is not so. UNSUPPORTED: the store has no SEGUE_CAP_KEEP_CAS. REFUSED on a dual store that is not clean,
+ * which tells by the CAS what is newer. INVALID_ARGUMENT: rec->cas is 0 or above 2^63. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_put_with_meta(segue_store *store, const segue_record *rec,
+                                                            uint64_t old_cas, const segue_options *options,
+                                                            segue_error *reterr);
 
 /* ---- purge -------------------------------------------------------------------------------------------------- */
 

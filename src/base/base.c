@@ -177,14 +177,19 @@ bool seg_utf8_valid(segue_slice bytes)
     return true;
 }
 
-/* ---- CRC-32C (RFC 3720, appendix B.4), bit by bit: used for macros and virtual xattrs, not on a hot path ---- */
+/* ---- CRC-32C (RFC 3720, appendix B.4), half a byte at a time: for macros and virtual xattrs ---- */
 
 uint32_t seg_crc32c(segue_slice bytes)
 {
+    static const uint32_t table[16] = {
+        0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,
+        0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+    };
     uint32_t crc = 0xffffffffu;
     for (size_t i = 0; i < bytes.size; i++) {
         crc ^= (unsigned char)bytes.data[i];
-        for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ (0x82f63b78u & (0u - (crc & 1u)));
+        crc = (crc >> 4) ^ table[crc & 15];
+        crc = (crc >> 4) ^ table[crc & 15];
     }
     return ~crc;
 }

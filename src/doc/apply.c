@@ -5,13 +5,15 @@
  * segue_applied. */
 #include "base/base.h"
 #include "doc/doc.h"
+#include "doc/edit.h"
 #include "doc/json.h"
+#include "doc/path.h"
 
 /* What stands there, as a reader sees it now: an expired document is the tombstone that it reads as. */
 typedef struct view {
     const segue_record *rec; /* NULL: no record at all */
     bool live;
-    bool expired;            /* stored as live, read as a tombstone: its user xattrs are gone */
+    bool expired; /* stored as live, read as a tombstone: its user xattrs are gone */
 } view;
 
 static view view_of(const segue_record *base, uint64_t now)
@@ -39,7 +41,7 @@ static segue_status check_set_xattr(const segue_mutation *m, size_t i, segue_cal
 {
     const segue_xattr *x = &m->set_xattrs[i];
     char quoted[SEG_QUOTED_MAX];
-    segue_status st = seg_xattr_name_check(x->name, call);
+    segue_status st = seg_xattr_path_check(x->name, call);
     if (st != SEGUE_OK) return st;
     if (!x->value.data)
         return segue_fail(call, SEGUE_XATTR_VALUE_REQUIRED, "xattr %s was given without a value",
@@ -48,7 +50,7 @@ static segue_status check_set_xattr(const segue_mutation *m, size_t i, segue_cal
         return segue_fail(call, SEGUE_TOO_BIG, "the value of xattr %s has %zu bytes, the limit is %d",
                           seg_quote(x->name, quoted), x->value.size, SEGUE_BODY_MAX);
     size_t offset = 0;
-    if (!seg_json_valid(x->value, &offset))
+    if (!seg_json_valid_inside(x->value, seg_edit_depth_max(x->name), &offset))
         return segue_fail(call, SEGUE_INVALID_JSON, "the value of xattr %s is not valid JSON: error at byte %zu",
                           seg_quote(x->name, quoted), offset);
     if (names_contain(m->drop_xattrs, m->n_drop_xattrs, x->name))
@@ -77,14 +79,14 @@ static segue_status check_mutation(const segue_mutation *m, segue_call *call)
     if (m->n_set_xattrs > SEGUE_XATTRS_MAX || m->n_drop_xattrs > SEGUE_XATTRS_MAX)
         return segue_fail(call, SEGUE_TOO_BIG, "more than %d xattrs in one mutation", SEGUE_XATTRS_MAX);
     for (size_t i = 0; i < m->n_drop_xattrs; i++) {
-        segue_status st = seg_xattr_name_check(m->drop_xattrs[i], call);
+        segue_status st = seg_xattr_path_check(m->drop_xattrs[i], call);
         if (st != SEGUE_OK) return st;
     }
     for (size_t i = 0; i < m->n_set_xattrs; i++) {
         segue_status st = check_set_xattr(m, i, call);
         if (st != SEGUE_OK) return st;
     }
-    return SEGUE_OK;
+    return seg_edit_check(m, call);
 }
 
 /* ---- the expectation ---- */
@@ -106,21 +108,16 @@ static segue_status check_expectation(segue_slice key, const view *v, const segu
     char quoted[SEG_QUOTED_MAX];
     bool deletes = m->body_op == SEGUE_BODY_DELETE;
     bool dead_will_do = deletes && (m->options & (SEGUE_M_TOMBSTONE_OK | SEGUE_M_NOTHING_OK));
-    bool needs_live = m->body_op != SEGUE_BODY_KEEP && !dead_will_do;
+    bool needs_live = (m->body_op != SEGUE_BODY_KEEP || seg_edit_writes_body(m)) && !dead_will_do;
     switch (m->expect) {
-    case SEGUE_EXPECT_ANY:
-        return SEGUE_OK;
-    case SEGUE_EXPECT_NOT_LIVE:
-        return v->live ? exists(key, call) : SEGUE_OK;
-    case SEGUE_EXPECT_ABSENT:
-        return v->rec ? exists(key, call) : SEGUE_OK;
-    case SEGUE_EXPECT_LIVE:
-        return v->live ? SEGUE_OK : not_found(key, call);
+    case SEGUE_EXPECT_ANY: return SEGUE_OK;
+    case SEGUE_EXPECT_NOT_LIVE: return v->live ? exists(key, call) : SEGUE_OK;
+    case SEGUE_EXPECT_ABSENT: return v->rec ? exists(key, call) : SEGUE_OK;
+    case SEGUE_EXPECT_LIVE: return v->live ? SEGUE_OK : not_found(key, call);
     case SEGUE_EXPECT_CAS:
         if (!v->live && needs_live) return not_found(key, call);
         break;
-    case SEGUE_EXPECT_RECORD_CAS:
-        break;
+    case SEGUE_EXPECT_RECORD_CAS: break;
     }
     if (!v->rec) return not_found(key, call);
     if (v->rec->cas != m->cas)
@@ -171,6 +168,10 @@ static segue_status apply_body(const view *v, const segue_mutation *m, segue_app
 {
     switch (m->body_op) {
     case SEGUE_BODY_KEEP:
+        if (!v->live && seg_edit_writes_body(m)) {
+            a->rec.body = segue_str("{}");
+            return m->options & SEGUE_M_FROM_EMPTY ? SEGUE_OK : not_found(a->rec.key, call);
+        }
         if (!v->rec && !(m->options & SEGUE_M_AS_TOMBSTONE)) return not_found(a->rec.key, call);
         a->rec.is_tombstone = !v->live;
         if (v->live) a->rec.body = v->rec->body;
@@ -188,10 +189,8 @@ static segue_status apply_body(const view *v, const segue_mutation *m, segue_app
         }
         a->rec.is_tombstone = v->rec != NULL;
         return SEGUE_OK;
-    case SEGUE_BODY_APPEND:
-        return append_to_body(v, m, a, call);
-    case SEGUE_BODY_ADD:
-        return add_to_counter(v, m, a, call);
+    case SEGUE_BODY_APPEND: return append_to_body(v, m, a, call);
+    case SEGUE_BODY_ADD: return add_to_counter(v, m, a, call);
     }
     return segue_fail(call, SEGUE_INVALID_ARGUMENT, "unknown body operation");
 }
@@ -203,6 +202,7 @@ static segue_status check_drops(const view *v, const segue_mutation *m, bool sta
 {
     char quoted[SEG_QUOTED_MAX];
     for (size_t i = 0; i < m->n_drop_xattrs; i++) {
+        if (seg_name_is_path(m->drop_xattrs[i])) continue;
         bool there = !starts_anew && view_has_xattr(v, m->drop_xattrs[i]);
         if (there) *ret_some = true;
         if (!there && !(m->options & SEGUE_M_DROP_MISSING_OK))
@@ -241,21 +241,28 @@ static segue_status apply_xattrs(const view *v, const segue_mutation *m, segue_a
         if (set_contains(m, x->name) || names_contain(m->drop_xattrs, m->n_drop_xattrs, x->name)) continue;
         a->slots[n++] = *x;
     }
-    for (size_t i = 0; i < m->n_set_xattrs; i++) a->slots[n++] = m->set_xattrs[i];
+    for (size_t i = 0; i < m->n_set_xattrs; i++)
+        if (!seg_name_is_path(m->set_xattrs[i].name)) a->slots[n++] = m->set_xattrs[i];
     if (m->n_set_xattrs) *ret_changed = true;
-    if (n > SEGUE_XATTRS_MAX)
-        return segue_fail(call, SEGUE_TOO_BIG, "the document would have %zu xattrs, the limit is %d", n,
-                          SEGUE_XATTRS_MAX);
     seg_assert(seg_xattrs_sort(a->slots, n));
     a->rec.xattrs = a->slots;
     a->rec.n_xattrs = n;
+    if (!seg_edit_is_asked(m)) return SEGUE_OK;
+    return seg_edit(m, was_live && !is_live, a, ret_changed, call);
+}
 
-    size_t system_bytes = 0;
+static segue_status check_limits(const segue_mutation *m, const segue_applied *a, segue_call *call)
+{
+    size_t n = a->rec.n_xattrs, system_bytes = 0;
+    if (n > SEGUE_XATTRS_MAX)
+        return segue_fail(call, SEGUE_TOO_BIG, "the document would have %zu xattrs, the limit is %d", n,
+                          SEGUE_XATTRS_MAX);
+    if (!m->n_set_xattrs && !m->n_paths && !m->n_macros) return SEGUE_OK;
     for (size_t i = 0; i < n; i++)
         if (seg_xattr_is_system(a->slots[i].name)) system_bytes += a->slots[i].name.size + a->slots[i].value.size;
-    if (m->n_set_xattrs && system_bytes > SEGUE_SYSTEM_XATTRS_MAX)
-        return segue_fail(call, SEGUE_TOO_BIG, "the system xattrs would have %zu bytes, the limit is %d",
-                          system_bytes, SEGUE_SYSTEM_XATTRS_MAX);
+    if (system_bytes > SEGUE_SYSTEM_XATTRS_MAX)
+        return segue_fail(call, SEGUE_TOO_BIG, "the system xattrs would have %zu bytes, the limit is %d", system_bytes,
+                          SEGUE_SYSTEM_XATTRS_MAX);
     return SEGUE_OK;
 }
 
@@ -267,17 +274,10 @@ static segue_status apply_expiry(const view *v, const segue_mutation *m, uint64_
     uint32_t old = v->live ? v->rec->expiry : 0;
     uint64_t at = 0;
     switch (m->expiry.op) {
-    case SEGUE_EXPIRY_DEFAULT:
-        at = m->body_op == SEGUE_BODY_SET ? 0 : old;
-        break;
-    case SEGUE_EXPIRY_NONE:
-        break;
-    case SEGUE_EXPIRY_IN:
-        at = now + m->expiry.seconds;
-        break;
-    case SEGUE_EXPIRY_AT:
-        at = m->expiry.seconds;
-        break;
+    case SEGUE_EXPIRY_DEFAULT: at = m->body_op == SEGUE_BODY_SET ? 0 : old; break;
+    case SEGUE_EXPIRY_NONE: break;
+    case SEGUE_EXPIRY_IN: at = now + m->expiry.seconds; break;
+    case SEGUE_EXPIRY_AT: at = m->expiry.seconds; break;
     }
     if (m->expiry.keep_if_live && v->live && !(m->options & SEGUE_M_REPLACE_ALL)) at = old;
     if (at > UINT32_MAX)
@@ -291,6 +291,7 @@ static bool is_json_after(const view *v, const segue_mutation *m, const segue_ap
 {
     if (a->rec.is_tombstone) return false;
     if (m->json != SEGUE_JSON_AUTO) return m->json == SEGUE_JSON_YES;
+    if (seg_edit_writes_body(m)) return true;
     if (m->body_op == SEGUE_BODY_KEEP) return v->rec->is_json;
     return m->body_op == SEGUE_BODY_ADD || seg_json_valid(a->rec.body, NULL);
 }
@@ -320,13 +321,15 @@ segue_status segue_apply(segue_slice key, const segue_record *base, const segue_
 {
     view v = view_of(base, now);
     static const segue_mutation no_change = {0};
-    bool nothing = false, changed = m->body_op != SEGUE_BODY_KEEP, xattrs_changed = false;
+    bool nothing = false, xattrs_changed = false;
+    bool changed = m->body_op != SEGUE_BODY_KEEP || (!v.live && seg_edit_writes_body(m));
     segue_record blank = {0};
 
     a->rec = blank;
     a->rec.key = key;
     a->write = true;
     a->counter = 0;
+    a->n_texts_used = a->n_cas_places = 0;
     segue_buf_clear(&a->scratch);
 
     segue_status st = seg_key_check(key, call);
@@ -340,6 +343,7 @@ segue_status segue_apply(segue_slice key, const segue_record *base, const segue_
     }
 
     st = apply_xattrs(&v, m, a, &xattrs_changed, call);
+    if (st == SEGUE_OK) st = check_limits(m, a, call);
     if (st == SEGUE_OK) st = apply_expiry(&v, m, now, a, call);
     if (st != SEGUE_OK) return st;
     /* A delete of a tombstone is a write only through its xattrs, and without any there was nothing to delete. */

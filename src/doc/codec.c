@@ -69,6 +69,7 @@ static bool decode_pair(const char *at, size_t size, segue_xattr *ret)
     const char *name_end = memchr(at, 0, size);
     if (!name_end) return false;
     size_t name_size = (size_t)(name_end - at);
+    if (name_size == 0) return false;
     if (size < name_size + 2 || at[size - 1] != 0) return false;
     ret->name = segue_bytes(at, name_size);
     ret->value = segue_bytes(name_end + 1, size - name_size - 2);
@@ -94,8 +95,16 @@ segue_status seg_xattrs_decode(segue_slice bytes, segue_xattr slots[SEGUE_XATTRS
 /* ---- envelope ---- */
 
 /* Offsets of the header's fields. */
-enum { AT_VERSION = 0, AT_BITS = 1, AT_FLAGS = 4, AT_EXPIRY = 8, AT_CAS = 12, AT_REVISION = 20, AT_WRITE_ID = 28,
-       AT_XATTRS_SIZE = 36 };
+enum {
+    AT_VERSION = 0,
+    AT_BITS = 1,
+    AT_FLAGS = 4,
+    AT_EXPIRY = 8,
+    AT_CAS = 12,
+    AT_REVISION = 20,
+    AT_WRITE_ID = 28,
+    AT_XATTRS_SIZE = 36
+};
 enum { VERSION = 1, BIT_TOMBSTONE = 1, BIT_JSON = 2 };
 
 segue_status seg_envelope_encode(const segue_record *rec, segue_buf *out)
@@ -141,7 +150,8 @@ segue_status seg_envelope_decode(segue_slice bytes, segue_xattr slots[SEGUE_XATT
     rec->write_id = load_little(head + AT_WRITE_ID, 8);
     rec->xattrs = n_xattrs ? slots : NULL;
     rec->n_xattrs = n_xattrs;
-    rec->body = is_tombstone ? (segue_slice){0} : segue_bytes(head + SEG_ENVELOPE_HEADER + xattrs_size, left - xattrs_size);
+    rec->body = is_tombstone ? (segue_slice){0}
+                             : segue_bytes(head + SEG_ENVELOPE_HEADER + xattrs_size, left - xattrs_size);
     return SEGUE_OK;
 }
 

@@ -11,7 +11,7 @@ bool seg_record_is_live(const segue_record *rec, uint64_t now);
  * and revision stay. The one place where reading decides about expiry. */
 void seg_doc_expire(segue_doc *doc, uint64_t now);
 
-/* B9 for a whole record; INVALID_KEY, TOO_BIG, INVALID_XATTR_NAME. */
+/* B9 for a whole record, and JSON for its xattrs; INVALID_KEY, TOO_BIG, INVALID_XATTR_NAME, INVALID_JSON. */
 segue_status seg_record_check(const segue_record *rec, segue_call *call);
 segue_status seg_key_check(segue_slice key, segue_call *call);
 segue_status seg_xattr_name_check(segue_slice name, segue_call *call);

@@ -76,23 +76,47 @@ static bool take_escape(scanner *s)
     return true;
 }
 
+/* Whether one of eight bytes is a control character, a quote, a backslash or no ASCII. It may err to the side of yes. */
+static bool has_special(uint64_t bytes)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t quote = bytes ^ (ones * '"'), backslash = bytes ^ (ones * '\\');
+    return ((bytes | (bytes - ones * 0x20) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & tops) !=
+           0;
+}
+
+/* In a string: up to the first byte that is not plainly itself. */
+static void skip_plain(scanner *s)
+{
+    for (uint64_t bytes; s->size - s->at >= sizeof bytes; s->at += sizeof bytes) {
+        memcpy(&bytes, s->text + s->at, sizeof bytes);
+        if (has_special(bytes)) break;
+    }
+    for (; more(s); s->at++) {
+        unsigned char c = (unsigned char)s->text[s->at];
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') return;
+    }
+}
+
 static bool take_string(scanner *s)
 {
     if (!take(s, '"')) return false;
     size_t from = s->at;
-    while (more(s)) {
-        char c = s->text[s->at];
+    bool is_ascii = true;
+    for (skip_plain(s); more(s); skip_plain(s)) {
+        unsigned char c = (unsigned char)s->text[s->at];
         if (c == '"') {
-            if (!seg_utf8_valid(segue_bytes(s->text + from, s->at - from))) {
+            if (!is_ascii && !seg_utf8_valid(segue_bytes(s->text + from, s->at - from))) {
                 s->at = from;
                 return false;
             }
             s->at++;
             return true;
         }
-        if ((unsigned char)c < 0x20) return false;
+        if (c < 0x20) return false;
         s->at++;
-        if (c == '\\' && !take_escape(s)) return false;
+        if (c >= 0x80) is_ascii = false;
+        else if (!take_escape(s)) return false;
     }
     return false;
 }
@@ -112,12 +136,12 @@ static bool take_scalar(scanner *s)
 /* Brackets that are open: a bit each, 1 for an object. */
 typedef struct nesting {
     unsigned char bits[SEG_JSON_DEPTH_MAX / 8];
-    size_t depth;
+    size_t depth, max;
 } nesting;
 
 static bool enter(nesting *n, bool is_object)
 {
-    if (n->depth == SEG_JSON_DEPTH_MAX) return false;
+    if (n->depth == n->max) return false;
     unsigned char mask = (unsigned char)(1u << (n->depth % 8));
     unsigned char *byte = &n->bits[n->depth / 8];
     *byte = (unsigned char)(is_object ? *byte | mask : *byte & ~mask);
@@ -156,9 +180,9 @@ static bool after_value(scanner *s, nesting *n, bool *ret_done)
 }
 
 /* One value, from its first byte to its last. On failure `at` is where it went wrong. */
-static bool take_value(scanner *s)
+static bool take_value(scanner *s, size_t depth_max)
 {
-    nesting n = {.depth = 0};
+    nesting n = {.depth = 0, .max = depth_max};
     for (bool done = false; !done;) {
         skip_space(s);
         bool is_object = is_next(s, '{');
@@ -178,43 +202,109 @@ static bool take_value(scanner *s)
     return true;
 }
 
-bool seg_json_valid(segue_slice text, size_t *ret_offset)
+bool seg_json_valid_inside(segue_slice text, size_t depth_max, size_t *ret_offset)
 {
     scanner s = {text.data, 0, text.size};
     bool valid = false;
+    seg_assert(depth_max <= SEG_JSON_DEPTH_MAX);
     if (text.data) {
-        valid = take_value(&s);
+        valid = take_value(&s, depth_max);
         if (valid) skip_space(&s);
     }
     if (ret_offset) *ret_offset = s.at;
     return valid && s.at == s.size;
 }
 
-bool seg_json_next_member(seg_json_members *walk, segue_slice *ret_name, segue_slice *ret_value)
+bool seg_json_valid(segue_slice text, size_t *ret_offset)
+{
+    return seg_json_valid_inside(text, SEG_JSON_DEPTH_MAX, ret_offset);
+}
+
+segue_slice seg_json_trim(segue_slice text)
+{
+    while (text.size && is_space(text.data[0])) {
+        text.data++;
+        text.size--;
+    }
+    while (text.size && is_space(text.data[text.size - 1])) text.size--;
+    return text;
+}
+
+/* ---- walking through what is valid ---- */
+
+/* Behind the quote that opened it; to behind the one that ends it. */
+static void skip_string(scanner *s)
+{
+    for (skip_plain(s); more(s); skip_plain(s)) {
+        char c = s->text[s->at++];
+        if (c == '"') return;
+        if (c == '\\' && more(s)) s->at++;
+    }
+}
+
+static bool ends_scalar(char c) { return c == ',' || c == ']' || c == '}' || is_space(c); }
+
+static void skip_value(scanner *s)
+{
+    size_t depth = 0;
+    if (!is_next(s, '{') && !is_next(s, '[') && !is_next(s, '"')) {
+        while (more(s) && !ends_scalar(s->text[s->at])) s->at++;
+        return;
+    }
+    while (more(s)) {
+        char c = s->text[s->at++];
+        if (c == '"') skip_string(s);
+        else if (c == '{' || c == '[') depth++;
+        else if (c == '}' || c == ']') depth--;
+        else continue;
+        if (depth == 0) return;
+    }
+}
+
+bool seg_json_next(seg_json_walk *walk, segue_slice *ret_name, segue_slice *ret_value)
 {
     scanner s = {walk->text.data, walk->at, walk->text.size};
+    segue_slice name = {0};
     skip_space(&s);
-    if (!take(&s, walk->at == 0 ? '{' : ',')) return false;
+    if (walk->at == 0) {
+        walk->is_object = take(&s, '{');
+        if (!walk->is_object && !take(&s, '[')) return false;
+        skip_space(&s);
+        if (!more(&s) || is_next(&s, walk->is_object ? '}' : ']')) return false;
+    } else if (!take(&s, ',')) {
+        return false;
+    }
     skip_space(&s);
-    size_t name_at = s.at + 1;
-    if (!take_string(&s)) return false; /* the object is empty */
-    size_t name_end = s.at - 1;
-    skip_space(&s);
-    if (!take(&s, ':')) return false;
-    skip_space(&s);
-    size_t value_at = s.at;
-    if (!take_value(&s)) return false;
-    *ret_name = segue_bytes(s.text + name_at, name_end - name_at);
-    *ret_value = segue_bytes(s.text + value_at, s.at - value_at);
+    if (walk->is_object) {
+        size_t from = s.at + 1;
+        if (!take(&s, '"')) return false;
+        skip_string(&s);
+        name = segue_bytes(s.text + from, s.at > from ? s.at - from - 1 : 0);
+        skip_space(&s);
+        if (!take(&s, ':')) return false;
+        skip_space(&s);
+    }
+    size_t from = s.at;
+    skip_value(&s);
+    *ret_name = name;
+    *ret_value = segue_bytes(s.text + from, s.at - from);
     walk->at = s.at;
+    return true;
+}
+
+bool seg_json_next_member(seg_json_walk *walk, segue_slice *ret_name, segue_slice *ret_value)
+{
+    segue_slice name, value;
+    if (!seg_json_next(walk, &name, &value) || !walk->is_object) return false;
+    *ret_name = name;
+    *ret_value = value;
     return true;
 }
 
 /* ---- strings ---- */
 
-static segue_status append_utf8(uint32_t code, segue_buf *out)
+static size_t to_utf8(uint32_t code, char bytes[4])
 {
-    char bytes[4];
     size_t n;
     if (code < 0x80) {
         bytes[0] = (char)code;
@@ -230,7 +320,7 @@ static segue_status append_utf8(uint32_t code, segue_buf *out)
         n = 4;
     }
     for (size_t i = 1; i < n; i++) bytes[i] = (char)(0x80 | (code >> (6 * (n - 1 - i)) & 0x3F));
-    return segue_buf_append(out, bytes, n);
+    return n;
 }
 
 /* Four hex digits at `at`; false if they are not there. */
@@ -247,40 +337,48 @@ static bool hex4(segue_slice text, size_t at, uint32_t *ret)
     return true;
 }
 
-/* \uXXXX, or two of them that make one character. *at is behind the 'u'. */
-static segue_status unescape_unicode(segue_slice inner, size_t *at, segue_buf *out)
+/* \uXXXX, or two of them that make one character. *at is behind the 'u'. 0: it is none. */
+static size_t unescape_unicode(segue_slice inner, size_t *at, char out[4])
 {
     uint32_t code, low;
-    if (!hex4(inner, *at, &code)) return SEGUE_INVALID_JSON;
+    if (!hex4(inner, *at, &code)) return 0;
     *at += 4;
-    if (code >= 0xDC00 && code < 0xE000) return SEGUE_INVALID_JSON;
+    if (code >= 0xDC00 && code < 0xE000) return 0;
     if (code >= 0xD800 && code < 0xDC00) {
         bool escaped = inner.size - *at >= 6 && inner.data[*at] == '\\' && inner.data[*at + 1] == 'u';
-        if (!escaped || !hex4(inner, *at + 2, &low) || low < 0xDC00 || low >= 0xE000) return SEGUE_INVALID_JSON;
+        if (!escaped || !hex4(inner, *at + 2, &low) || low < 0xDC00 || low >= 0xE000) return 0;
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
         *at += 6;
     }
-    return append_utf8(code, out);
+    return to_utf8(code, out);
+}
+
+size_t seg_json_next_char(segue_slice inner, size_t *at, char out[4])
+{
+    static const char escapes[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    char c = inner.data[(*at)++];
+    if (c == '\\') {
+        if (*at == inner.size) return 0;
+        c = inner.data[(*at)++];
+        if (c == 'u') return unescape_unicode(inner, at, out);
+        const char *escape = c ? strchr(escapes, c) : NULL;
+        if (!escape) return 0;
+        c = meanings[escape - escapes];
+    }
+    out[0] = c;
+    return 1;
 }
 
 segue_status seg_json_unescape(segue_slice inner, segue_buf *out)
 {
-    static const char escapes[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
     for (size_t i = 0; i < inner.size;) {
-        segue_status st;
-        const char *escape;
-        if (inner.data[i] != '\\') {
-            size_t from = i;
-            while (i < inner.size && inner.data[i] != '\\') i++;
-            st = segue_buf_append(out, inner.data + from, i - from);
-        } else if (i + 1 < inner.size && inner.data[i + 1] == 'u') {
-            i += 2;
-            st = unescape_unicode(inner, &i, out);
-        } else if (i + 1 < inner.size && inner.data[i + 1] && (escape = strchr(escapes, inner.data[i + 1])) != NULL) {
-            st = segue_buf_append(out, &meanings[escape - escapes], 1);
-            i += 2;
-        } else {
-            st = SEGUE_INVALID_JSON;
+        char bytes[4];
+        size_t from = i, n;
+        while (i < inner.size && inner.data[i] != '\\') i++;
+        segue_status st = segue_buf_append(out, inner.data + from, i - from);
+        if (st == SEGUE_OK && i < inner.size) {
+            n = seg_json_next_char(inner, &i, bytes);
+            st = n ? segue_buf_append(out, bytes, n) : SEGUE_INVALID_JSON;
         }
         if (st != SEGUE_OK) return st;
     }

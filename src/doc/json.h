@@ -10,15 +10,27 @@ enum { SEG_JSON_DEPTH_MAX = 512 };
 /* Whether text is exactly one JSON value (white space around it is allowed). *ret_offset (may be NULL): where it went
  * wrong. */
 bool seg_json_valid(segue_slice text, size_t *ret_offset);
+/* The same for a value that is to stand inside others: at most `depth_max` brackets deep. */
+bool seg_json_valid_inside(segue_slice text, size_t depth_max, size_t *ret_offset);
+/* Without the white space around it. */
+segue_slice seg_json_trim(segue_slice text);
 
-/* Walk the members of an object: zero-initialise, set text. The text must be valid. */
-typedef struct seg_json_members {
+/* Walk the members of an object or the elements of an array: zero-initialise, set text. The text must be valid; it is not
+ * looked at closely again (in one that is not, nonsense comes out, but nothing outside of it is read). */
+typedef struct seg_json_walk {
     segue_slice text;
     size_t at;
-} seg_json_members;
-/* The next member: name as it stands between its quotes (escapes not resolved) and the value's text without white space
- * around it. False: there are no more, or the text is no object. */
-bool seg_json_next_member(seg_json_members *walk, segue_slice *ret_name, segue_slice *ret_value);
+    bool is_object;
+} seg_json_walk;
+/* The next one: name as it stands between its quotes (escapes not resolved; none in an array) and the value's text without
+ * white space around it. False: there are no more, or the text is neither. */
+bool seg_json_next(seg_json_walk *walk, segue_slice *ret_name, segue_slice *ret_value);
+/* The next member; false also if the text is no object. */
+bool seg_json_next_member(seg_json_walk *walk, segue_slice *ret_name, segue_slice *ret_value);
+
+/* The bytes of the next character of a string's inside, escapes resolved; their number, 0 for an unpaired surrogate. *at < its
+ * size, and goes on. A character that is not escaped comes byte by byte. */
+size_t seg_json_next_char(segue_slice inner, size_t *at, char out[4]);
 
 /* Resolve the escapes of a string (what stands between its quotes), appending UTF-8. NO_MEMORY; INVALID_JSON for an
  * unpaired surrogate. */

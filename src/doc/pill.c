@@ -16,7 +16,7 @@ bool seg_pill_read(const segue_record *rec, uint64_t *ret_number)
     if (!seg_json_valid(body, NULL)) return false;
     bool is_marked = false, has_number = false;
     uint64_t number = 0;
-    seg_json_members walk = {.text = body};
+    seg_json_walk walk = {.text = body};
     for (segue_slice name, value; seg_json_next_member(&walk, &name, &value);) {
         if (segue_slice_equal(name, segue_str("sg_metadata_migration_pill")))
             is_marked = segue_slice_equal(value, segue_str("true"));
@@ -44,7 +44,7 @@ seg_pill_origin seg_pill_read_origin(const segue_record *pill)
     seg_pill_origin unknown = {0, pill->revision, true}, found = {0, 0, false};
     const segue_xattr *x = segue_record_xattr(pill, segue_str(SEG_PILL_ORIGIN));
     if (!x) return unknown;
-    seg_json_members walk = {.text = x->value};
+    seg_json_walk walk = {.text = x->value};
     for (segue_slice name, value; seg_json_next_member(&walk, &name, &value);) {
         if (segue_slice_equal(name, segue_str("cas")) && !seg_parse_u64(value, &found.cas)) return unknown;
         if (segue_slice_equal(name, segue_str("revision")) && !seg_parse_u64(value, &found.revision)) return unknown;

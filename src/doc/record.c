@@ -2,6 +2,8 @@
 #include "doc/doc.h"
 
 #include "base/base.h"
+#include "doc/json.h"
+#include "doc/path.h"
 
 #define XXH_INLINE_ALL /* the streaming state on the stack is no part of the library's ABI */
 #include <xxhash.h>
@@ -111,6 +113,8 @@ segue_status segue_doc_assign(segue_doc *doc, const segue_record *rec)
 
 void segue_applied_free(segue_applied *applied)
 {
+    for (size_t i = 0; i < applied->n_texts; i++) segue_buf_free(&applied->texts[i]);
+    seg_free(applied->texts);
     segue_buf_free(&applied->scratch);
     seg_free(applied->slots);
     *applied = (segue_applied){0};
@@ -200,6 +204,12 @@ segue_status seg_xattr_name_check(segue_slice name, segue_call *call)
     if (!name.data || name.size == 0 || name.size > SEGUE_XATTR_NAME_MAX)
         return segue_fail(call, SEGUE_INVALID_XATTR_NAME, "the xattr name %s has %zu bytes; 1 to %d are allowed",
                           seg_quote(name, quoted), name.size, SEGUE_XATTR_NAME_MAX);
+    if (seg_name_is_path(name))
+        return segue_fail(call, SEGUE_INVALID_XATTR_NAME, "the xattr name %s has a . [ ] or ` in it, which make paths",
+                          seg_quote(name, quoted));
+    if (memchr(name.data, '$', name.size))
+        return segue_fail(call, SEGUE_INVALID_XATTR_NAME,
+                          "%s: names with $ are those of virtual xattrs, which are read only", seg_quote(name, quoted));
     if (memchr(name.data, 0, name.size) || !seg_utf8_valid(name))
         return segue_fail(call, SEGUE_INVALID_XATTR_NAME, "the xattr name %s is not UTF-8 text without NUL",
                           seg_quote(name, quoted));
@@ -208,7 +218,7 @@ segue_status seg_xattr_name_check(segue_slice name, segue_call *call)
 
 static segue_status check_xattrs(const segue_record *rec, segue_call *call)
 {
-    char quoted[SEG_QUOTED_MAX];
+    char quoted[SEG_QUOTED_MAX], name[SEG_QUOTED_MAX];
     if (rec->n_xattrs > SEGUE_XATTRS_MAX)
         return segue_fail(call, SEGUE_TOO_BIG, "%s has %zu xattrs; %d are the most", seg_quote(rec->key, quoted),
                           rec->n_xattrs, SEGUE_XATTRS_MAX);
@@ -223,6 +233,9 @@ static segue_status check_xattrs(const segue_record *rec, segue_call *call)
         if (!x->value.data || x->value.size > SEGUE_BODY_MAX)
             return segue_fail(call, x->value.data ? SEGUE_TOO_BIG : SEGUE_XATTR_VALUE_REQUIRED,
                               "an xattr of %s has no value or one that is too big", seg_quote(rec->key, quoted));
+        if (!seg_json_valid(x->value, NULL))
+            return segue_fail(call, SEGUE_INVALID_JSON, "the xattr %s of %s is not valid JSON",
+                              seg_quote(x->name, name), seg_quote(rec->key, quoted));
         if (seg_xattr_is_system(x->name)) system_bytes += x->name.size + x->value.size;
     }
     if (system_bytes > SEGUE_SYSTEM_XATTRS_MAX)

@@ -347,7 +347,8 @@ static unsigned caps(const void *self)
     bool legacy = atomic_load(&d->gate.word) / 2 == SEGUE_PHASE_LEGACY;
     unsigned side = segue_store_caps(legacy ? d->fallback : d->primary);
     return SEGUE_CAP_MUTATE |
-           (side & (SEGUE_CAP_KEEP_CAS | SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED));
+           (side & (SEGUE_CAP_KEEP_CAS | SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED |
+                    SEGUE_CAP_CAS_MACROS));
 }
 
 static void close_dual(void *self)

@@ -53,13 +53,29 @@ segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, s
     return st;
 }
 
+/* Only who knows the CAS before a record is stored can write it into the record. */
+static segue_status check_cas_macros(const segue_store *store, size_t n, segue_call *call)
+{
+    if (n == 0 || (segue_store_caps(store) & SEGUE_CAP_CAS_MACROS)) return SEGUE_OK;
+    return segue_fail(call, SEGUE_UNSUPPORTED, "%s cannot expand macros of the CAS", store->url);
+}
+
+static size_t count_cas_macros(const segue_mutation *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->n_macros; i++) n += m->macros[i].kind == SEGUE_MACRO_CAS;
+    return n;
+}
+
 segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *ret_cas, segue_call *call)
 {
     uint64_t cas = 0;
     seg_assert(put->rec.is_tombstone == (put->rec.body.data == NULL));
     seg_assert(put->condition != SEGUE_IF_CAS || put->if_cas != 0);
-    seg_assert(!put->keep_cas || put->rec.cas != 0);
-    segue_status st = store->backend->put(store->self, put, &cas, call);
+    seg_assert(!put->keep_cas || (put->rec.cas != 0 && put->n_cas_places == 0));
+    segue_status st = check_cas_macros(store, put->n_cas_places, call);
+    if (st != SEGUE_OK) return st;
+    st = store->backend->put(store->self, put, &cas, call);
     if (st == SEGUE_OK) {
         /* Bit 63 marks a fallback token, which only a dual store (or a filter over one) may give out. */
         seg_assert(cas != 0 && (cas >> 63 == 0 || store->backend->begin));
@@ -192,8 +208,10 @@ segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mu
                              segue_doc *ret_doc, segue_call *call)
 {
     if (!(segue_store_caps(store) & SEGUE_CAP_MUTATE) || !store->backend->mutate) return SEGUE_USE_LOOP;
-    segue_status st = store->backend->mutate(store->self, key, mutation, write_id, cas_floor, require_record, base,
-                                             ret_outcome, ret_doc, call);
+    segue_status st = check_cas_macros(store, count_cas_macros(mutation), call);
+    if (st != SEGUE_OK) return st;
+    st = store->backend->mutate(store->self, key, mutation, write_id, cas_floor, require_record, base, ret_outcome,
+                                ret_doc, call);
     seg_assert(st != SEGUE_OK || !ret_outcome->written || ret_outcome->cas > cas_floor);
     return st;
 }

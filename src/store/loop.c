@@ -106,13 +106,18 @@ static segue_status put_applied(rmw *op)
 {
     op->applied.rec.write_id = op->write_id;
     segue_put put = {.rec = op->applied.rec, .source = (segue_source)op->base.source};
+    put.cas_places = op->applied.cas_places;
+    put.n_cas_places = op->applied.n_cas_places;
     put.condition = op->has_base ? SEGUE_IF_CAS : SEGUE_IF_ABSENT;
     put.if_cas = op->has_base ? op->base.rec.cas : 0;
     segue_status st = seg_call_in_time(op->call);
     if (st == SEGUE_OK && op->ret_doc) st = segue_doc_assign(op->ret_doc, &op->applied.rec);
     if (st == SEGUE_OK) st = seg_call_put(op->store, &put, &op->applied.rec.cas, op->call);
     if (st == SEGUE_MAYBE_APPLIED && op->write_id) st = settle(op, &put);
-    if (op->ret_doc) op->ret_doc->rec.cas = op->applied.rec.cas;
+    if (op->ret_doc && st == SEGUE_OK) {
+        op->ret_doc->rec.cas = op->applied.rec.cas;
+        segue_expand_cas(&op->ret_doc->rec, put.cas_places, put.n_cas_places, op->applied.rec.cas);
+    }
     return st == SEGUE_MAYBE_APPLIED ? still_unknown(op) : st;
 }
 
@@ -151,27 +156,36 @@ static segue_status ask(rmw *op, const segue_record *current, segue_mutation *m)
                       op->store->url, seg_quote(op->key, quoted));
 }
 
+/* What a callback's mutation comes with. */
+static void start_with(segue_mutation *m, const segue_update_options *options)
+{
+    *m = (segue_mutation){0};
+    if (!options) return;
+    m->expiry = options->expiry;
+    m->macros = options->macros;
+    m->n_macros = options->n_macros;
+}
+
 static segue_status decide(rmw *op, segue_mutation *m)
 {
     if (op->fixed) {
         *m = *op->fixed;
         return SEGUE_OK;
     }
-    segue_mutation blank = {0};
-    *m = blank;
-    if (op->options) m->expiry = op->options->expiry;
+    start_with(m, op->options);
     return ask(op, op->has_base ? &op->base.rec : NULL, m);
 }
 
 /* Whether the callback left everything as it came. */
 static bool asks_nothing(const rmw *op, const segue_mutation *m)
 {
-    segue_expiry start = {SEGUE_EXPIRY_DEFAULT, 0, false};
-    if (op->options) start = op->options->expiry;
-    bool same_expiry = m->expiry.op == start.op && m->expiry.seconds == start.seconds &&
-                       m->expiry.keep_if_live == start.keep_if_live;
-    return m->body_op == SEGUE_BODY_KEEP && !m->n_set_xattrs && !m->n_drop_xattrs && !m->has_flags && same_expiry &&
-           m->json == SEGUE_JSON_AUTO && !(m->options & SEGUE_M_AS_TOMBSTONE);
+    segue_mutation start;
+    start_with(&start, op->options);
+    bool same_expiry = m->expiry.op == start.expiry.op && m->expiry.seconds == start.expiry.seconds &&
+                       m->expiry.keep_if_live == start.expiry.keep_if_live;
+    bool same_macros = m->n_macros == 0 || (m->macros == start.macros && m->n_macros == start.n_macros);
+    return m->body_op == SEGUE_BODY_KEEP && !m->n_set_xattrs && !m->n_drop_xattrs && !m->n_paths && !m->has_flags &&
+           same_expiry && same_macros && m->json == SEGUE_JSON_AUTO && !(m->options & SEGUE_M_AS_TOMBSTONE);
 }
 
 /* Read, decide, apply, put. RETRY: somebody was faster. */
@@ -205,6 +219,8 @@ static segue_status put_blind(rmw *op)
     segue_status st = segue_apply(op->key, NULL, op->fixed, seg_wall_s(op->call->env), &op->applied, op->call);
     if (st != SEGUE_OK) return st;
     segue_put put = {.rec = op->applied.rec, .condition = SEGUE_IF_ANY};
+    put.cas_places = op->applied.cas_places;
+    put.n_cas_places = op->applied.n_cas_places;
     put.rec.write_id = op->write_id;
     op->outcome.written = true;
     st = seg_call_put(op->store, &put, &op->outcome.cas, op->call);
@@ -259,8 +275,9 @@ segue_status seg_store_mutate(segue_store *store, segue_slice key, const segue_m
 static segue_status update_from_previous(rmw *op)
 {
     const segue_record *previous = op->options->previous;
-    segue_mutation m = {.expiry = op->options->expiry};
+    segue_mutation m;
     bool known = previous->cas != 0;
+    start_with(&m, op->options);
     segue_status st = ask(op, known ? previous : NULL, &m);
     if (st == SEGUE_RETRY) return loop(op);
     if (st != SEGUE_OK) return st;

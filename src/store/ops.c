@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "doc/doc.h"
+#include "doc/select.h"
 #include "store/call.h"
 
 static segue_status mutate(segue_store *store, segue_slice key, const segue_mutation *m, const segue_options *options,
@@ -91,8 +92,8 @@ segue_status segue_touch(segue_store *store, segue_slice key, segue_expiry expir
     return mutate(store, key, &m, options, ret_cas, reterr);
 }
 
-segue_status segue_get_and_touch(segue_store *store, segue_slice key, segue_expiry expiry,
-                                 const segue_options *options, segue_doc *doc, segue_error *reterr)
+segue_status segue_get_and_touch(segue_store *store, segue_slice key, segue_expiry expiry, const segue_options *options,
+                                 segue_doc *doc, segue_error *reterr)
 {
     segue_mutation m = touching(expiry);
     return segue_mutate(store, key, &m, options, NULL, doc, reterr);
@@ -147,29 +148,69 @@ segue_status segue_get_expiry(segue_store *store, segue_slice key, const segue_o
     return st;
 }
 
-/* ---- xattrs: reading ---- */
+/* ---- paths ---- */
 
-/* Keep only the named xattrs, in place. */
-static void keep_named(segue_doc *doc, const segue_slice *names, size_t n_names)
+segue_status segue_subdoc_get(segue_store *store, segue_slice key, segue_path_in in, segue_slice path,
+                              const segue_options *options, segue_doc *doc, segue_slice *ret_json, segue_error *reterr)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < doc->rec.n_xattrs; i++)
-        for (size_t j = 0; j < n_names; j++)
-            if (segue_slice_equal(doc->slots[i].name, names[j])) {
-                doc->slots[n++] = doc->slots[i];
-                break;
-            }
-    doc->rec.n_xattrs = n;
+    segue_call call = {.err = reterr};
+    segue_status st = seg_selection_check(in, path, &call);
+    if (st != SEGUE_OK) return st;
+    st = in == SEGUE_IN_BODY ? segue_get(store, key, options, doc, reterr)
+                             : segue_get_record(store, key, options, doc, reterr);
+    if (st == SEGUE_OK) st = seg_doc_select_one(doc, in, path, ret_json, &call);
+    return st;
 }
+
+/* Into the body. */
+static segue_status write_path(segue_store *store, segue_slice key, segue_expect expect, uint64_t cas,
+                               segue_path_action action, segue_slice path, segue_slice json,
+                               const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_path_op op = {.action = action, .in = SEGUE_IN_BODY, .path = path, .value = json};
+    segue_mutation m = {.expect = expect, .cas = cas, .paths = &op, .n_paths = 1};
+    if (action == SEGUE_PATH_SET) m.options = SEGUE_M_FROM_EMPTY;
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_subdoc_set(segue_store *store, segue_slice key, segue_expect expect, uint64_t cas, segue_slice path,
+                              segue_slice json, const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    return write_path(store, key, expect, cas, SEGUE_PATH_SET, path, json, options, ret_cas, reterr);
+}
+
+segue_status segue_subdoc_insert(segue_store *store, segue_slice key, segue_expect expect, uint64_t cas,
+                                 segue_slice path, segue_slice json, const segue_options *options, uint64_t *ret_cas,
+                                 segue_error *reterr)
+{
+    return write_path(store, key, expect, cas, SEGUE_PATH_INSERT, path, json, options, ret_cas, reterr);
+}
+
+segue_status segue_subdoc_delete(segue_store *store, segue_slice key, segue_expect expect, uint64_t cas,
+                                 segue_slice path, const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_slice none = {0};
+    return write_path(store, key, expect, cas, SEGUE_PATH_DELETE, path, none, options, ret_cas, reterr);
+}
+
+segue_status segue_subdoc_append(segue_store *store, segue_slice key, segue_expect expect, uint64_t cas,
+                                 segue_slice path, segue_slice json, const segue_options *options, uint64_t *ret_cas,
+                                 segue_error *reterr)
+{
+    return write_path(store, key, expect, cas, SEGUE_PATH_APPEND, path, json, options, ret_cas, reterr);
+}
+
+/* ---- xattrs: reading ---- */
 
 segue_status segue_xattrs_get(segue_store *store, segue_slice key, const segue_slice *names, size_t n_names,
                               const segue_options *options, segue_doc *doc, segue_error *reterr)
 {
     char quoted[SEG_QUOTED_MAX];
     if (n_names == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattr names were given to read");
+    segue_call call = {.err = reterr};
     segue_status st = segue_get_record(store, key, options, doc, reterr);
+    if (st == SEGUE_OK) st = seg_doc_select(doc, names, n_names, &call);
     if (st != SEGUE_OK) return st;
-    keep_named(doc, names, n_names);
     if (doc->rec.n_xattrs == 0) {
         segue_doc_clear(doc);
         return seg_error_set(reterr, SEGUE_XATTR_NOT_FOUND, "%s: %s has none of the xattrs asked for", store->url,
@@ -185,9 +226,10 @@ segue_status segue_get_with_xattrs(segue_store *store, segue_slice key, const se
 {
     char quoted[SEG_QUOTED_MAX];
     segue_doc_clear(doc);
+    segue_call call = {.err = reterr};
     segue_status st = segue_get_record(store, key, options, doc, reterr);
+    if (st == SEGUE_OK) st = seg_doc_select(doc, names, n_names, &call);
     if (st != SEGUE_OK) return st;
-    keep_named(doc, names, n_names);
     if (doc->rec.is_tombstone && doc->rec.n_xattrs == 0)
         return seg_error_set(reterr, SEGUE_NOT_FOUND, "%s: %s is a tombstone without any of the xattrs asked for",
                              store->url, seg_quote(key, quoted));
@@ -223,12 +265,20 @@ segue_status segue_xattrs_set(segue_store *store, segue_slice key, const segue_x
 }
 
 segue_status segue_xattrs_update(segue_store *store, segue_slice key, uint64_t cas, const segue_xattr *xattrs,
-                                 size_t n_xattrs, segue_expiry expiry, const segue_options *options,
-                                 uint64_t *ret_cas, segue_error *reterr)
+                                 size_t n_xattrs, segue_expiry expiry, const segue_options *options, uint64_t *ret_cas,
+                                 segue_error *reterr)
 {
     segue_mutation m = {.set_xattrs = xattrs, .n_set_xattrs = n_xattrs, .expiry = expiry};
     if (n_xattrs == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattrs were given to set");
     expect_cas(&m, cas);
+    return mutate(store, key, &m, options, ret_cas, reterr);
+}
+
+segue_status segue_touch_xattr(segue_store *store, segue_slice key, uint64_t cas, segue_slice path, segue_slice json,
+                               const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
+{
+    segue_xattr x = {path, json};
+    segue_mutation m = {.expect = SEGUE_EXPECT_CAS, .cas = cas, .set_xattrs = &x, .n_set_xattrs = 1};
     return mutate(store, key, &m, options, ret_cas, reterr);
 }
 
@@ -267,6 +317,8 @@ static segue_mutation mutation_of(const segue_xattr_write *w)
                         .n_set_xattrs = w->n_set,
                         .drop_xattrs = w->drop,
                         .n_drop_xattrs = w->n_drop,
+                        .macros = w->macros,
+                        .n_macros = w->n_macros,
                         .expiry = w->expiry};
     if (w->body.data) m.json = SEGUE_JSON_YES;
     return m;
@@ -275,8 +327,7 @@ static segue_mutation mutation_of(const segue_xattr_write *w)
 segue_status segue_write_with_xattrs(segue_store *store, segue_slice key, uint64_t cas, const segue_xattr_write *w,
                                      const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
 {
-    if (cas == 0 && w->n_drop)
-        return seg_error_set(reterr, SEGUE_XATTR_DROP_ON_INSERT, "an insert cannot drop xattrs");
+    if (cas == 0 && w->n_drop) return seg_error_set(reterr, SEGUE_XATTR_DROP_ON_INSERT, "an insert cannot drop xattrs");
     segue_status st = need_values(w->set, w->n_set, reterr);
     if (st != SEGUE_OK) return st;
     if (!w->body.data && w->n_set == 0 && w->n_drop == 0)
@@ -293,8 +344,7 @@ segue_status segue_write_tombstone(segue_store *store, segue_slice key, uint64_t
 {
     if (w->body.data) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a tombstone has no body");
     if (w->n_set == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "a tombstone write needs xattrs");
-    if (cas == 0 && w->n_drop)
-        return seg_error_set(reterr, SEGUE_XATTR_DROP_ON_INSERT, "an insert cannot drop xattrs");
+    if (cas == 0 && w->n_drop) return seg_error_set(reterr, SEGUE_XATTR_DROP_ON_INSERT, "an insert cannot drop xattrs");
     segue_status st = need_values(w->set, w->n_set, reterr);
     if (st != SEGUE_OK) return st;
     segue_mutation m = mutation_of(w);
@@ -321,8 +371,22 @@ typedef struct xattr_update {
     segue_xattr_update_fn fn;
     void *ctx;
     segue_updated updated; /* what the mutation borrows from */
-    segue_error error;     /* of a check here, for want of another way out of the callback */
+    segue_macro macros[SEGUE_MACROS_MAX];
+    segue_error error; /* of a check here, for want of another way out of the callback */
 } xattr_update;
+
+/* Those of the options, which *m came with, and those of the callback. */
+static segue_status both_macros(xattr_update *u, const segue_macro *start, size_t n_start, segue_mutation *m)
+{
+    if (n_start == 0) return SEGUE_OK;
+    if (m->n_macros > SEGUE_MACROS_MAX || n_start > SEGUE_MACROS_MAX - m->n_macros)
+        return seg_error_set(&u->error, SEGUE_TOO_BIG, "more than %d macros in one mutation", SEGUE_MACROS_MAX);
+    for (size_t i = 0; i < n_start; i++) u->macros[i] = start[i];
+    for (size_t i = 0; i < m->n_macros; i++) u->macros[n_start + i] = m->macros[i];
+    m->macros = u->macros;
+    m->n_macros += n_start;
+    return SEGUE_OK;
+}
 
 static segue_status update_with_xattrs(void *ctx, const segue_record *current, segue_mutation *m)
 {
@@ -339,7 +403,11 @@ static segue_status update_with_xattrs(void *ctx, const segue_record *current, s
         return seg_error_set(&u->error, SEGUE_XATTRS_REQUIRED, "neither a body nor xattrs were given to write");
     if (!u->updated.is_tombstone && current && current->is_tombstone && w->body.data && w->n_drop)
         return seg_error_set(&u->error, SEGUE_XATTR_DROP_ON_TOMBSTONE, "a resurrection cannot drop xattrs");
+    const segue_macro *start = m->macros;
+    size_t n_start = m->n_macros;
     *m = mutation_of(w);
+    st = both_macros(u, start, n_start, m);
+    if (st != SEGUE_OK) return st;
     if (!current) m->options |= SEGUE_M_DROP_MISSING_OK;
     if (u->updated.is_tombstone) {
         m->body_op = live ? SEGUE_BODY_DELETE : SEGUE_BODY_KEEP;

@@ -12,8 +12,9 @@ typedef struct stats {
 static bool speaks_of_data(segue_status st)
 {
     return st == SEGUE_OK || st == SEGUE_NOT_FOUND || st == SEGUE_NO_RECORD || st == SEGUE_USE_LOOP ||
-           st == SEGUE_NOT_A_NUMBER || st == SEGUE_PATH_NOT_FOUND || segue_status_is_conflict(st) ||
-           segue_status_is_input(st);
+           st == SEGUE_NOT_A_NUMBER || st == SEGUE_PATH_NOT_FOUND || st == SEGUE_PATH_EXISTS ||
+           st == SEGUE_PATH_MISMATCH || st == SEGUE_PATH_AMBIGUOUS || st == SEGUE_NOT_JSON ||
+           segue_status_is_conflict(st) || segue_status_is_input(st);
 }
 
 static segue_status count(void *self, const seg_passage *passage, segue_status st, segue_call *call)

@@ -179,6 +179,44 @@ segue_status segue_put_record(segue_store *store, const segue_record *rec, unsig
     return st;
 }
 
+static segue_status put_with_meta(segue_store *store, const segue_record *rec, uint64_t old_cas, segue_call *call)
+{
+    char quoted[SEG_QUOTED_MAX];
+    SEG_AUTO(segue_doc) base = {0};
+    segue_put put = {.rec = *rec, .condition = old_cas ? SEGUE_IF_CAS : SEGUE_IF_ABSENT, .keep_cas = true};
+    if (seg_call_may_purge(store, call) != SEGUE_OK)
+        return segue_fail(call, SEGUE_REFUSED, "%s: before it is clean, a dual store gives CASes of its own",
+                          store->url);
+    segue_status st = seg_call_get(store, rec->key, &base, call);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
+    bool as_expected = st == SEGUE_OK ? base.rec.cas == old_cas : old_cas == 0;
+    put.if_cas = old_cas;
+    put.rec.revision = st == SEGUE_OK ? base.rec.revision + 1 : 1;
+    put.source = (segue_source)base.source;
+    if (as_expected) st = seg_call_put(store, &put, NULL, call);
+    if (!as_expected || st == SEGUE_EXISTS || st == SEGUE_NOT_FOUND || st == SEGUE_CAS_MISMATCH)
+        return segue_fail(call, SEGUE_CAS_MISMATCH, "%s: the record %s has another CAS than expected", store->url,
+                          seg_quote(rec->key, quoted));
+    return st;
+}
+
+segue_status segue_put_with_meta(segue_store *store, const segue_record *rec, uint64_t old_cas,
+                                 const segue_options *options, segue_error *reterr)
+{
+    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_status st = seg_public_key(store, rec->key, &call);
+    if (st == SEGUE_OK) st = seg_record_check(rec, &call);
+    if (st == SEGUE_OK && (rec->cas == 0 || rec->cas >> 63))
+        st = segue_fail(&call, SEGUE_INVALID_ARGUMENT, "the record to store has no CAS, or one with bit 63 set");
+    if (st == SEGUE_OK && !(segue_store_caps(store) & SEGUE_CAP_KEEP_CAS))
+        st = segue_fail(&call, SEGUE_UNSUPPORTED, "%s cannot keep a given CAS", store->url);
+    if (st == SEGUE_OK) st = seg_call_begin(store, true, &call);
+    if (st != SEGUE_OK) return st;
+    st = put_with_meta(store, rec, old_cas, &call);
+    seg_call_end(store, &call);
+    return st;
+}
+
 /* ---- purge ---- */
 
 static segue_status purge_page(segue_store *store, const segue_page *page, uint64_t *count, segue_call *call)

@@ -20,7 +20,7 @@ static bool is_inside(segue_slice part, segue_slice whole)
 
 static void walk_members(segue_slice text)
 {
-    seg_json_members walk = {.text = text};
+    seg_json_walk walk = {.text = text};
     segue_slice name, value;
     while (seg_json_next_member(&walk, &name, &value)) {
         MUST(is_inside(name, text) && is_inside(value, text));

@@ -46,9 +46,10 @@ static const struct {
     const char *name;
     unsigned bit;
 } cap_names[] = {
-    {"mutate", SEGUE_CAP_MUTATE},     {"move", SEGUE_CAP_MOVE},   {"write_many", SEGUE_CAP_WRITE_MANY},
-    {"keep_cas", SEGUE_CAP_KEEP_CAS}, {"flags", SEGUE_CAP_FLAGS}, {"write_id", SEGUE_CAP_WRITE_ID},
-    {"changes", SEGUE_CAP_CHANGES},
+    {"mutate", SEGUE_CAP_MUTATE},         {"move", SEGUE_CAP_MOVE},
+    {"write_many", SEGUE_CAP_WRITE_MANY}, {"keep_cas", SEGUE_CAP_KEEP_CAS},
+    {"flags", SEGUE_CAP_FLAGS},           {"write_id", SEGUE_CAP_WRITE_ID},
+    {"changes", SEGUE_CAP_CHANGES},       {"cas_macros", SEGUE_CAP_CAS_MACROS},
 };
 enum { N_CAPS = sizeof cap_names / sizeof cap_names[0] };
 
@@ -230,19 +231,20 @@ static segue_status build_index(const mem *m)
 
 /* ---- writing ---- */
 
-/* Under the write lock: store rec with the CAS that *put asks for. */
-static segue_status store(mem *m, const segue_record *rec, bool keep_cas, uint64_t floor, uint64_t *ret_cas,
-                          segue_call *call)
+/* Under the write lock: store p->rec with the CAS that p asks for; its condition holds. */
+static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_call *call)
 {
     SEG_AUTO(segue_buf) envelope = {0};
-    segue_record out = *rec;
+    segue_record out = p->rec;
+    const segue_record *rec = &p->rec;
     collection *c = m->collection;
     found old;
     if (rec->flags && !(m->caps & SEGUE_CAP_FLAGS))
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store keeps no user flags");
     if (!(m->caps & SEGUE_CAP_WRITE_ID)) out.write_id = 0;
-    if (keep_cas) seg_clock_raise(&m->engine->clock, rec->cas);
-    else out.cas = seg_clock_next(&m->engine->clock, m->env, floor);
+    if (p->keep_cas) seg_clock_raise(&m->engine->clock, rec->cas);
+    else out.cas = seg_clock_next(&m->engine->clock, m->env, p->cas_floor);
+    segue_expand_cas(&out, p->cas_places, p->n_cas_places, out.cas);
     uint64_t old_cas = c->indexed && look_up(m, rec->key, &old) == SEGUE_OK ? old.rec.cas : 0;
     if (seg_envelope_encode(&out, &envelope) != SEGUE_OK || !index_add(c, out.cas, rec->key))
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
@@ -284,20 +286,20 @@ static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, se
 {
     char quoted[SEG_QUOTED_MAX];
     found f;
-    segue_record rec = p->rec;
-    segue_status st = look_up(m, rec.key, &f);
+    segue_put out = *p;
+    segue_slice key = p->rec.key;
+    segue_status st = look_up(m, key, &f);
     if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
     bool there = st == SEGUE_OK;
     if (p->keep_cas && !(m->caps & SEGUE_CAP_KEEP_CAS))
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store cannot keep a given CAS");
     if (p->condition == SEGUE_IF_ABSENT && there)
-        return segue_fail(call, SEGUE_EXISTS, "mem: there is a record %s already", seg_quote(rec.key, quoted));
-    if (p->condition == SEGUE_IF_CAS && !there) return no_record(rec.key, call);
-    if (p->condition == SEGUE_IF_CAS && f.rec.cas != p->if_cas) return other_cas(rec.key, call);
-    uint64_t floor = p->cas_floor;
-    if (there && f.rec.cas > floor) floor = f.rec.cas;
-    if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = there ? f.rec.revision + 1 : 1;
-    return store(m, &rec, p->keep_cas, floor, ret_cas, call);
+        return segue_fail(call, SEGUE_EXISTS, "mem: there is a record %s already", seg_quote(key, quoted));
+    if (p->condition == SEGUE_IF_CAS && !there) return no_record(key, call);
+    if (p->condition == SEGUE_IF_CAS && f.rec.cas != p->if_cas) return other_cas(key, call);
+    if (there && f.rec.cas > out.cas_floor) out.cas_floor = f.rec.cas;
+    if (p->condition == SEGUE_IF_ANY && !p->keep_cas) out.rec.revision = there ? f.rec.revision + 1 : 1;
+    return store(m, &out, ret_cas, call);
 }
 
 static segue_status put(void *self, const segue_put *p, uint64_t *ret_cas, segue_call *call)
@@ -442,9 +444,13 @@ static segue_status mutate_locked(mem *m, segue_slice key, const segue_mutation 
     if (a->write) a->rec.write_id = write_id;
     if (ret_doc && (there || a->write)) st = segue_doc_assign(ret_doc, &a->rec);
     if (there && f.rec.cas > floor) floor = f.rec.cas;
-    if (st == SEGUE_OK && a->write) st = store(m, &a->rec, false, floor, &a->rec.cas, call);
+    segue_put p = {.rec = a->rec, .cas_floor = floor, .cas_places = a->cas_places, .n_cas_places = a->n_cas_places};
+    if (st == SEGUE_OK && a->write) st = store(m, &p, &a->rec.cas, call);
     if (st != SEGUE_OK) return st;
-    if (ret_doc) ret_doc->rec.cas = a->rec.cas;
+    if (ret_doc) {
+        ret_doc->rec.cas = a->rec.cas;
+        segue_expand_cas(&ret_doc->rec, a->cas_places, a->n_cas_places, a->rec.cas);
+    }
     *out = (segue_outcome){a->rec.cas, a->rec.revision, a->counter, a->write};
     return SEGUE_OK;
 }
@@ -474,7 +480,8 @@ static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *c
     st = look_up(to, move->key, &t);
     if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
     if (st == SEGUE_NOT_FOUND) {
-        st = store(to, &f.rec, true, 0, &cas, call);
+        segue_put p = {.rec = f.rec, .keep_cas = true};
+        st = store(to, &p, &cas, call);
         if (st != SEGUE_OK) return st;
         move->moved = true;
     }

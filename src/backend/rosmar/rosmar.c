@@ -29,8 +29,8 @@ static segue_status open_rosmar(void *self, const segue_open_args *args, segue_c
 static unsigned caps(const void *self)
 {
     (void)self; /* the same for each */
-    return SEGUE_CAP_MUTATE | SEGUE_CAP_MOVE | SEGUE_CAP_WRITE_MANY | SEGUE_CAP_KEEP_CAS | SEGUE_CAP_DURABLE |
-           SEGUE_CAP_SHARED;
+    return SEGUE_CAP_MUTATE | SEGUE_CAP_CAS_MACROS | SEGUE_CAP_MOVE | SEGUE_CAP_WRITE_MANY | SEGUE_CAP_KEEP_CAS |
+           SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED;
 }
 
 const segue_backend seg_backend_rosmar = {

@@ -47,7 +47,7 @@ static segue_status add(seg_sql_xattrs *xattrs, segue_slice name, segue_slice va
 segue_status seg_rosmar_xattrs_decode(segue_slice json, seg_sql_xattrs *xattrs)
 {
     segue_slice text = trim(json);
-    seg_json_members walk = {.text = text};
+    seg_json_walk walk = {.text = text};
     segue_slice inner, name, value;
     xattrs->n = 0;
     segue_buf_clear(&xattrs->names);

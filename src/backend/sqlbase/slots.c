@@ -245,6 +245,7 @@ static segue_status put_row(const seg_sql_handle *h, seg_sql_conn *conn, const s
     if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = revision + 1;
     if (p->keep_cas) st = seg_sql_keep_cas(h->engine, rec.cas, call);
     else st = seg_sql_next_cas(h->engine, h->env, cas > p->cas_floor ? cas : p->cas_floor, &rec.cas, call);
+    if (st == SEGUE_OK) segue_expand_cas(&rec, p->cas_places, p->n_cas_places, rec.cas);
     if (st == SEGUE_OK) st = row_write(h, conn, &rec, p->keep_cas, stored, call);
     if (st == SEGUE_OK) *ret_cas = rec.cas;
     return st;
@@ -347,6 +348,7 @@ static segue_status apply_to_row(mutation *m, seg_sql_conn *conn, row *r, segue_
         uint64_t floor = base && base->cas > m->floor ? base->cas : m->floor;
         a->rec.write_id = m->write_id;
         st = seg_sql_next_cas(h->engine, h->env, floor, &a->rec.cas, call);
+        if (st == SEGUE_OK) segue_expand_cas(&a->rec, a->cas_places, a->n_cas_places, a->rec.cas);
     }
     if (st == SEGUE_OK && m->doc && (base || a->write) && segue_doc_assign(m->doc, &a->rec) != SEGUE_OK)
         st = no_memory(h, call);

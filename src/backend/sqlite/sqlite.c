@@ -47,8 +47,9 @@ static segue_status open_sqlite(void *self, const segue_open_args *args, segue_c
 
 static unsigned caps(const void *self)
 {
-    return SEGUE_CAP_MUTATE | SEGUE_CAP_MOVE | SEGUE_CAP_WRITE_MANY | SEGUE_CAP_KEEP_CAS | SEGUE_CAP_FLAGS |
-           SEGUE_CAP_WRITE_ID | SEGUE_CAP_SHARED | (((const sqlite *)self)->durable ? SEGUE_CAP_DURABLE : 0u);
+    return SEGUE_CAP_MUTATE | SEGUE_CAP_CAS_MACROS | SEGUE_CAP_MOVE | SEGUE_CAP_WRITE_MANY | SEGUE_CAP_KEEP_CAS |
+           SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_SHARED |
+           (((const sqlite *)self)->durable ? SEGUE_CAP_DURABLE : 0u);
 }
 
 const segue_backend seg_backend_sqlite = {
