@@ -30,7 +30,7 @@ static unsigned caps(const void *self)
 {
     (void)self; /* the same for each */
     return SEGUE_CAP_MUTATE | SEGUE_CAP_CAS_MACROS | SEGUE_CAP_MOVE | SEGUE_CAP_WRITE_MANY | SEGUE_CAP_KEEP_CAS |
-           SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED;
+           SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED | SEGUE_CAP_CHANGES;
 }
 
 const segue_backend seg_backend_rosmar = {
@@ -50,4 +50,5 @@ const segue_backend seg_backend_rosmar = {
     .write_many = seg_sql_slot_write_many,
     .same = seg_sql_slot_same,
     .highest = seg_sql_slot_highest,
+    .changes = seg_sql_slot_changes,
 };

@@ -20,6 +20,8 @@ enum {
     SEG_SQL_SCAN_AFTER,
     SEG_SQL_SCAN_KEYS,
     SEG_SQL_SCAN_KEYS_AFTER,
+    SEG_SQL_CHANGES, /* those of collection ?1 after (CAS ?3, key ?2), in this order; the columns of a scan */
+    SEG_SQL_CHANGES_KEYS,
     SEG_SQL_ERASE,
     SEG_SQL_COPY, /* a row to another collection, as it is, unless that has one */
     SEG_SQL_N_COMMON,
@@ -40,6 +42,8 @@ typedef struct seg_sql_kind {
     const char *const *texts; /* of the statements; the first three of the common ones need none */
     unsigned n_reads;         /* so many of them a reading connection needs */
     unsigned n_sql;           /* all */
+    const char *index_name;   /* the index that changes are read by, where it is made with the first feed; else NULL */
+    const char *index_sql;    /* makes it, if it is not there */
     /* See that the file is one of this kind and of a version that we know, or make it so as the mode allows. */
     segue_status (*check)(seg_sql_conn *conn, seg_sql_mode mode, segue_call *call);
 } seg_sql_kind;

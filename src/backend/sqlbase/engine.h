@@ -30,6 +30,7 @@ typedef struct seg_sql_engine {
     char *path;                /* absolute, without symbolic links */
     atomic_bool forked;        /* this is a child of the process that opened it */
     seg_clock clock;           /* at least the file's, as of the last transaction here */
+    atomic_bool has_index;     /* kind->index_name was seen in it */
     seg_clock found;           /* what was there at an open, though the file's clock may stand below it */
     _Atomic seg_sql_sync sync; /* the strictest that an open handle asked for */
     seg_sql_conn *writer;      /* NULL: none yet, or the last one broke. The leader's; at open, the list's lock's too */

@@ -6,6 +6,8 @@
 #include "base/env.h"
 #include "doc/doc.h"
 
+#include <stdio.h>
+
 /* ---- binding, columns ---- */
 
 bool seg_sql_bind_key(sqlite3_stmt *stmt, bool as_text, int64_t collection, segue_slice key)
@@ -222,6 +224,66 @@ segue_status seg_sql_slot_scan(void *self, const segue_bounds *b, segue_page *pa
     if (st != SEGUE_OK) return st;
     row r = {.stmt = scan_stmt(h, conn, b)};
     st = r.stmt ? read_page(h, conn, &r, b, page, call) : seg_sql_failed(conn, call);
+    row_end(&r);
+    seg_sql_give(h->engine, conn);
+    return st;
+}
+
+/* ---- changes: only one transaction writes at a time, and it takes its CASes from the file's clock after it has begun; so what
+ * is committed later has greater ones ---- */
+
+static segue_status make_index(seg_sql_conn *conn, void *arg, segue_call *call)
+{
+    (void)arg;
+    conn->changed = true;
+    return seg_sql_exec(conn, conn->kind->index_sql, call);
+}
+
+/* Only who uses feeds has to keep an index in order of CAS. */
+static segue_status need_index(const seg_sql_handle *h, seg_sql_conn *conn, segue_call *call)
+{
+    seg_sql_engine *e = h->engine;
+    char sql[128];
+    int64_t there = 0;
+    if (!e->kind->index_name || atomic_load(&e->has_index)) return SEGUE_OK;
+    (void)snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE type='index' AND name='%s'",
+                   e->kind->index_name); /* fits */
+    segue_status st = seg_sql_ask(conn, sql, &there, call);
+    if (st != SEGUE_OK) return st;
+    if (!there && h->read_only)
+        return segue_fail(call, SEGUE_UNSUPPORTED,
+                          "%s: %s has no index for feeds yet, and is open for reading only; open a feed of it once "
+                          "where it may be written",
+                          e->kind->name, e->path);
+    if (!there) st = write(h, make_index, NULL, call);
+    if (st == SEGUE_OK) atomic_store(&e->has_index, true);
+    return st;
+}
+
+static sqlite3_stmt *changes_stmt(const seg_sql_handle *h, seg_sql_conn *conn, const segue_since *since)
+{
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, since->keys_only ? SEG_SQL_CHANGES_KEYS : SEG_SQL_CHANGES);
+    bool after_key = since->key.data != NULL; /* else before the first key of the next CAS */
+    int64_t cas = (int64_t)since->cas + !after_key;
+    segue_slice key = after_key ? since->key : segue_str("");
+    bool bound = seg_sql_bind_key(stmt, h->rows->keys_are_text, h->collection, key) &&
+                 sqlite3_bind_int64(stmt, 3, cas) == SQLITE_OK;
+    return bound ? stmt : NULL;
+}
+
+segue_status seg_sql_slot_changes(void *self, const segue_since *since, segue_page *page, segue_call *call)
+{
+    const seg_sql_handle *h = self;
+    const segue_bounds all = {.keys_only = since->keys_only, .tombstones = true};
+    seg_sql_conn *conn;
+    segue_status st = seg_sql_take(h->engine, &conn, call);
+    if (st != SEGUE_OK) return st;
+    row r = {0};
+    st = need_index(h, conn, call);
+    if (st == SEGUE_OK) {
+        r.stmt = changes_stmt(h, conn, since);
+        st = r.stmt ? read_page(h, conn, &r, &all, page, call) : seg_sql_failed(conn, call);
+    }
     row_end(&r);
     seg_sql_give(h->engine, conn);
     return st;

@@ -53,6 +53,7 @@ segue_status seg_sql_slot_mutate(void *self, segue_slice key, const segue_mutati
                                  segue_doc *ret_doc, segue_call *call);
 segue_status seg_sql_slot_move(void *self, void *to, segue_move *moves, size_t n, segue_call *call);
 void seg_sql_slot_close(void *self);
+segue_status seg_sql_slot_changes(void *self, const segue_since *since, segue_page *page, segue_call *call);
 segue_status seg_sql_slot_highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call);
 bool seg_sql_slot_same(const void *self, const void *other);
 

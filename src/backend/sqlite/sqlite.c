@@ -48,7 +48,7 @@ static segue_status open_sqlite(void *self, const segue_open_args *args, segue_c
 static unsigned caps(const void *self)
 {
     return SEGUE_CAP_MUTATE | SEGUE_CAP_CAS_MACROS | SEGUE_CAP_MOVE | SEGUE_CAP_WRITE_MANY | SEGUE_CAP_KEEP_CAS |
-           SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_SHARED |
+           SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_SHARED | SEGUE_CAP_CHANGES |
            (((const sqlite *)self)->durable ? SEGUE_CAP_DURABLE : 0u);
 }
 
@@ -69,4 +69,5 @@ const segue_backend seg_backend_sqlite = {
     .write_many = seg_sql_slot_write_many,
     .same = seg_sql_slot_same,
     .highest = seg_sql_slot_highest,
+    .changes = seg_sql_slot_changes,
 };

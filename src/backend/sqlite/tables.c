@@ -7,7 +7,9 @@ enum { NAME_PART_MAX = 251 };
 
 #define HEAD "cas, revision, write_id, state, flags, expiry"
 #define FROM_RANGE ", key FROM records WHERE collection=?1 AND key"
+#define FROM_CHANGES ", key FROM records WHERE collection=?1 AND (cas, key)>(?3, ?2) ORDER BY cas, key"
 #define REST HEAD ", xattrs, body"
+#define CHANGES_INDEX "records_by_cas"
 
 static const char *const texts[SEG_SQLITE_N_SQL] = {
     [SEG_SQL_HIGHEST] = "SELECT highest FROM clock",
@@ -18,6 +20,8 @@ static const char *const texts[SEG_SQLITE_N_SQL] = {
     [SEG_SQL_SCAN_AFTER] = "SELECT " REST FROM_RANGE ">?2 ORDER BY key",
     [SEG_SQL_SCAN_KEYS] = "SELECT " HEAD ", NULL, NULL" FROM_RANGE ">=?2 ORDER BY key",
     [SEG_SQL_SCAN_KEYS_AFTER] = "SELECT " HEAD ", NULL, NULL" FROM_RANGE ">?2 ORDER BY key",
+    [SEG_SQL_CHANGES] = "SELECT " REST FROM_CHANGES,
+    [SEG_SQL_CHANGES_KEYS] = "SELECT " HEAD ", NULL, NULL" FROM_CHANGES,
     [SEG_SQL_ERASE] = "DELETE FROM records WHERE collection=?1 AND key=?2",
     [SEG_SQL_COPY] = "INSERT OR IGNORE INTO records (collection, key, " REST ") SELECT ?3, key, " REST
                      " FROM records WHERE collection=?1 AND key=?2",
@@ -31,6 +35,8 @@ const seg_sql_kind seg_sqlite_kind = {
     .texts = texts,
     .n_reads = SEG_SQLITE_N_READS,
     .n_sql = SEG_SQLITE_N_SQL,
+    .index_name = CHANGES_INDEX,
+    .index_sql = "CREATE INDEX IF NOT EXISTS " CHANGES_INDEX " ON records (collection, cas)", /* and key, of itself */
     .check = seg_sqlite_check_format,
 };
 
