@@ -152,6 +152,11 @@ static const char *const migration_rules[] = {"SWEEP_INSERT_ABSENT", "SWEEP_ERAS
                                               "MANIFEST_FIRST"};
 enum { N_MIGRATION_RULES = sizeof migration_rules / sizeof migration_rules[0], JOBS_MOST = 128 };
 
+/* And those of feeds. */
+static const char *const feed_rules[] = {"FEED_FALLBACK_FIRST", "FEED_ASKS_PRIMARY", "FEED_RAISES_CLOCK",
+                                         "FEED_SEES_PILLS"};
+enum { N_FEED_RULES = sizeof feed_rules / sizeof feed_rules[0] };
+
 /* A test for each scenario, and one for each of its rules; and `last`. */
 static inline int run_scenarios(const char *group, const scenario *scenarios, size_t n_scenarios,
                                 CMUnitTestFunction last)

@@ -327,6 +327,16 @@ static segue_status scan(void *self, const segue_bounds *bounds, segue_page *pag
     return seg_dual_scan(self, bounds, page, call);
 }
 
+static segue_status changes(void *self, const segue_since *since, segue_page *page, segue_call *call)
+{
+    return seg_dual_changes(self, since, page, call);
+}
+
+static segue_status highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
+{
+    return seg_dual_highest(self, at_least, ret_cas, call);
+}
+
 static segue_status begin(void *self, bool write, segue_call *call)
 {
     return seg_gate_enter(&((seg_dual *)self)->gate, write, call);
@@ -344,9 +354,11 @@ static segue_status may_purge(void *self, segue_call *call)
 static unsigned caps(const void *self)
 {
     const seg_dual *d = self;
-    bool legacy = atomic_load(&d->gate.word) / 2 == SEGUE_PHASE_LEGACY;
-    unsigned side = segue_store_caps(legacy ? d->fallback : d->primary);
-    return SEGUE_CAP_MUTATE |
+    unsigned phase = atomic_load(&d->gate.word) / 2;
+    unsigned side = segue_store_caps(phase == SEGUE_PHASE_LEGACY ? d->fallback : d->primary);
+    /* Until it is sealed, a feed goes on on both. */
+    unsigned both = phase >= SEGUE_PHASE_SEALED ? side : segue_store_caps(d->primary) & segue_store_caps(d->fallback);
+    return SEGUE_CAP_MUTATE | (both & SEGUE_CAP_CHANGES) |
            (side & (SEGUE_CAP_KEEP_CAS | SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED |
                     SEGUE_CAP_CAS_MACROS));
 }
@@ -424,4 +436,6 @@ const segue_backend seg_backend_dual = {
     .begin = begin,
     .end = end,
     .may_purge = may_purge,
+    .highest = highest,
+    .changes = changes,
 };

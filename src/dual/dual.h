@@ -15,6 +15,7 @@ typedef struct seg_dual {
     bool keeps_cas;         /* the primary stores a given CAS, so a document's CAS survives its move */
     bool knows_floor;       /* the fallback tells its highest CAS */
     _Atomic uint64_t floor; /* every CAS of the primary's new records is greater */
+    _Atomic uint64_t raised; /* a feed has seen to it that what the primary gets is above this */
     seg_gate gate;
 } seg_dual;
 
@@ -30,6 +31,9 @@ segue_status seg_dual_fill(seg_dual *dual, segue_store *primary, segue_store *fa
                            segue_call *call);
 /* Clients write the primary from now on: learn the fallback's highest CAS. Its failure. */
 segue_status seg_dual_learn_floor(seg_dual *dual, segue_call *call);
+/* src/dual/changes.c: one page of both sides' changes; the clock of both. */
+segue_status seg_dual_changes(seg_dual *dual, const segue_since *since, segue_page *page, segue_call *call);
+segue_status seg_dual_highest(seg_dual *dual, uint64_t at_least, uint64_t *ret_cas, segue_call *call);
 /* src/dual/scan.c: one page of both sides, merged. */
 segue_status seg_dual_scan(seg_dual *dual, const segue_bounds *bounds, segue_page *page, segue_call *call);
 

@@ -125,10 +125,23 @@ static segue_status check_tells_changes(const segue_store *store, segue_call *ca
     return segue_fail(call, SEGUE_UNSUPPORTED, "%s cannot tell its changes, so there is no feed of it", store->url);
 }
 
-static bool comes_after(const segue_record *rec, uint64_t cas, segue_slice key)
+void seg_position_set(seg_position *at, uint64_t cas, segue_slice key)
 {
-    uint64_t own = seg_feed_cas(rec->cas);
-    return own > cas || (own == cas && key.data && segue_slice_compare(rec->key, key) > 0);
+    seg_assert(key.size <= sizeof at->key);
+    at->cas = cas;
+    at->key_size = key.size;
+    if (key.size) memmove(at->key, key.data, key.size);
+}
+
+segue_slice seg_position_key(const seg_position *at)
+{
+    return at->key_size ? segue_bytes(at->key, at->key_size) : (segue_slice){NULL, 0};
+}
+
+bool seg_comes_after(const segue_record *rec, const seg_position *at)
+{
+    uint64_t cas = seg_feed_cas(rec->cas);
+    return cas > at->cas || (cas == at->cas && at->key_size && segue_slice_compare(rec->key, seg_position_key(at)) > 0);
 }
 
 segue_status seg_call_changes(segue_store *store, const segue_since *since, segue_page *page, segue_call *call)
@@ -143,13 +156,13 @@ segue_status seg_call_changes(segue_store *store, const segue_since *since, segu
         return st;
     }
     if (page->n == 0 && page->more) return out_of_order(store, page, call);
-    uint64_t cas = since->cas;
-    segue_slice key = since->key;
+    seg_position at;
+    seg_position_set(&at, since->cas, since->key);
     for (size_t i = 0; i < page->n; i++) {
-        if (!comes_after(&page->docs[i].rec, cas, key)) return out_of_order(store, page, call);
+        const segue_record *rec = &page->docs[i].rec;
+        if (rec->cas == 0 || !seg_comes_after(rec, &at)) return out_of_order(store, page, call);
         expire(&page->docs[i], call);
-        cas = seg_feed_cas(page->docs[i].rec.cas);
-        key = page->docs[i].rec.key;
+        seg_position_set(&at, seg_feed_cas(rec->cas), rec->key);
     }
     return SEGUE_OK;
 }

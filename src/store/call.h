@@ -49,9 +49,21 @@ segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, s
 segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *ret_cas, segue_call *call);
 segue_status seg_call_erase(segue_store *store, segue_slice key, uint64_t cas, segue_call *call);
 segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue_page *page, segue_call *call);
-/* UNSUPPORTED: the store cannot tell its changes. A record's place in the order is its CAS without bit 63 (seg_feed_cas). */
-segue_status seg_call_changes(segue_store *store, const segue_since *since, segue_page *page, segue_call *call);
+
+/* A place in the order of changes: after everything up to this CAS; with a key: of those with this very CAS only up to it. */
+typedef struct seg_position {
+    uint64_t cas;
+    size_t key_size; /* 0: no key */
+    char key[SEGUE_KEY_MAX];
+} seg_position;
+void seg_position_set(seg_position *at, uint64_t cas, segue_slice key);
+segue_slice seg_position_key(const seg_position *at); /* none if it has none */
+/* What counts is the CAS without bit 63, which marks a dual store's tokens. */
 static inline uint64_t seg_feed_cas(uint64_t cas) { return cas & ~(UINT64_C(1) << 63); }
+bool seg_comes_after(const segue_record *rec, const seg_position *at);
+/* UNSUPPORTED: the store cannot tell its changes. */
+segue_status seg_call_changes(segue_store *store, const segue_since *since, segue_page *page, segue_call *call);
+
 segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *moves, size_t n, segue_call *call);
 /* With WRITE_MANY one call, else one by one (then a status that is neither OK nor of the data stops it and is the result). */
 segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call);

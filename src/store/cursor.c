@@ -9,19 +9,6 @@
 enum { CRC_DIGITS = 8, CAS_DIGITS_MAX = 16 };
 static const char digits[] = "0123456789abcdef";
 
-void seg_position_set(seg_position *at, uint64_t cas, segue_slice key)
-{
-    seg_assert(key.size <= sizeof at->key);
-    at->cas = cas;
-    at->key_size = key.size;
-    if (key.size) memmove(at->key, key.data, key.size);
-}
-
-segue_slice seg_position_key(const seg_position *at)
-{
-    return at->key_size ? segue_bytes(at->key, at->key_size) : (segue_slice){NULL, 0};
-}
-
 static segue_status append_position(const seg_position *at, segue_buf *out)
 {
     char text[2 + CAS_DIGITS_MAX + 1 + 2 * SEGUE_KEY_MAX];

@@ -3,19 +3,9 @@
 #ifndef SEG_CURSOR_H
 #define SEG_CURSOR_H
 
-#include <segue/doc.h>
 #include <segue/feed.h>
 
-/* Everything up to this CAS has been told; with a key: of those with this very CAS only up to this key. */
-typedef struct seg_position {
-    uint64_t cas;
-    size_t key_size; /* 0: no key */
-    char key[SEGUE_KEY_MAX];
-} seg_position;
-
-void seg_position_set(seg_position *at, uint64_t cas, segue_slice key);
-/* None if it has none. */
-segue_slice seg_position_key(const seg_position *at);
+#include "store/call.h"
 
 /* Append. NO_MEMORY. The positions are `stride` bytes apart. */
 segue_status seg_cursor_write(const seg_position *at, size_t n, size_t stride, segue_buf *out);
