@@ -154,7 +154,7 @@ enum { N_MIGRATION_RULES = sizeof migration_rules / sizeof migration_rules[0], J
 
 /* And those of feeds. */
 static const char *const feed_rules[] = {"FEED_FALLBACK_FIRST", "FEED_ASKS_PRIMARY", "FEED_RAISES_CLOCK",
-                                         "FEED_SEES_PILLS"};
+                                         "FEED_SEES_PILLS", "FEED_RAISES_FALLBACK"};
 enum { N_FEED_RULES = sizeof feed_rules / sizeof feed_rules[0] };
 
 /* A test for each scenario, and one for each of its rules; and `last`. */

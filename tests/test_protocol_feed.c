@@ -240,6 +240,29 @@ static bool over_a_whole_migration(world *w)
     return told_is(&t, keeps_cas(w) ? "a b c1 d e" : "a b c1 a b d e");
 }
 
+/* The write begins in legacy and is at the fallback's door when a feed is read in hold, over a primary that is ahead. */
+static told in_hold;
+
+static void hold_and_read(world *w)
+{
+    try(segue_dual_set_phase(w->dual, SEGUE_PHASE_HOLD, 1, &w->err)); /* it cannot wait for that write */
+    read_rest(w, &in_hold);
+}
+
+static bool a_late_write_in_hold(world *w)
+{
+    put_ahead(w, w->p, "p");
+    in_hold = open_feed(w, 0);
+    world_inject(w, FALLBACK, SEG_OP_MUTATE | SEG_OP_PUT, 1, false, hold_and_read);
+    MUST(set_doc(w, "k", "1"));
+    world_heal(w);
+    read_rest(w, &in_hold);
+    MUST(segue_dual_set_phase(w->dual, SEGUE_PHASE_FORWARD, 0, &w->err));
+    MUST(set_doc(w, "l", "1"));
+    read_rest(w, &in_hold);
+    return told_is(&in_hold, "p k l");
+}
+
 /* ---- a counter that is handed over ---- */
 
 static void hand_over(world *w, segue_store *to)
@@ -320,6 +343,7 @@ static const scenario scenarios[] = {
      {"FEED_RAISES_CLOCK"}},
     {"late before early", "from now on", from_now_on_over_a_fallback_ahead, FORWARD, {"FEED_RAISES_CLOCK"}},
     {"late before early", "over the start of a migration", over_the_start_of_a_migration, LEGACY, {"CAS_FLOOR"}},
+    {"late before early", "a late write in hold", a_late_write_in_hold, LEGACY, {"FEED_RAISES_FALLBACK"}},
     {"phases", "over a whole migration", over_a_whole_migration, LEGACY, {NULL}},
     {"lost counter", "handed over meanwhile", a_counter_is_handed_over_meanwhile, LEGACY, {"FEED_SEES_PILLS"}},
     {"lost counter", "waits as a pill", a_counter_that_waits_as_a_pill, LEGACY, {NULL}},

@@ -6,6 +6,9 @@
  * read its clock is raised above all that came from the fallback. The sweep's moves keep their CAS and so stay where they
  * were in the order: told already, or still to come. (Where the primary cannot keep CASes, a move is a change.)
  *
+ * While the phase is hold, writes to the fallback that began before it may still be under way, so its clock is raised above all
+ * that is told from the primary as well; what the primary gets meanwhile waits for the next round.
+ *
  * A counter that is being handed over stands in the fallback as a pill, with a CAS of its own, until it arrives in the primary
  * with the one it had. Its place in the order is that one, so pills are looked for beyond the end of the page, too. */
 #include "base/base.h"
@@ -17,6 +20,8 @@ typedef struct reading {
     seg_dual *dual;
     seg_position start, end; /* what a round covers: after start, up to the end (if has_end) */
     bool has_end;
+    bool has_limit; /* in hold: the primary is told of up to this CAS */
+    uint64_t limit;
     bool behind; /* something came into the primary after its page was read */
     segue_page fallback, primary, late;
     uint64_t last_primary; /* the greatest CAS that was seen there */
@@ -121,23 +126,37 @@ static segue_status read_fallback(reading *r, uint64_t *ret_last, segue_call *ca
     return st;
 }
 
-/* Nothing that the primary gets from now on may come before this. Who may not write it gives no CAS there either: those who may
- * have begun above the fallback's highest. */
-static segue_status raise_primary(seg_dual *d, uint64_t cas, segue_call *call)
+/* Nothing that this side gets from now on may come before `cas`. Who may not write it gives no CAS there either, and those who
+ * may have begun above the fallback's highest. */
+static segue_status raise_side(segue_store *side, uint64_t cas, segue_call *call)
 {
     segue_error why = {0};
     segue_call own = *call;
-    uint64_t before = atomic_load(&d->raised), now = 0;
-    if (cas <= before || !SEG_RULE(FEED_RAISES_CLOCK)) return SEGUE_OK;
+    uint64_t now = 0;
     own.err = &why;
-    segue_status st = seg_call_highest(d->primary, cas, &now, &own);
-    if (st != SEGUE_OK && st != SEGUE_READ_ONLY) {
-        if (call->err) *call->err = why;
-        return st;
+    segue_status st = seg_call_highest(side, cas, &now, &own);
+    if (st == SEGUE_OK || st == SEGUE_READ_ONLY) return SEGUE_OK;
+    if (call->err) *call->err = why;
+    return st;
+}
+
+static segue_status raise_primary(seg_dual *d, uint64_t cas, segue_call *call)
+{
+    uint64_t before = atomic_load(&d->raised);
+    if (cas <= before || !SEG_RULE(FEED_RAISES_CLOCK)) return SEGUE_OK;
+    segue_status st = raise_side(d->primary, cas, call);
+    while (st == SEGUE_OK && before < cas && !atomic_compare_exchange_weak(&d->raised, &before, cas)) {
     }
-    while (before < cas && !atomic_compare_exchange_weak(&d->raised, &before, cas)) {
-    }
-    return SEGUE_OK;
+    return st;
+}
+
+/* In hold. *limit: where the primary is, or what was seen of it; what the fallback gets from now on comes later. */
+static segue_status raise_fallback(seg_dual *d, uint64_t *limit, segue_call *call)
+{
+    uint64_t highest = 0;
+    segue_status st = seg_call_highest(d->primary, 0, &highest, call);
+    if (highest > *limit) *limit = highest;
+    return st == SEGUE_OK && SEG_RULE(FEED_RAISES_FALLBACK) ? raise_side(d->fallback, *limit, call) : st;
 }
 
 /* ---- both as one ---- */
@@ -149,6 +168,12 @@ static segue_status read_primary(reading *r, bool keys_only, segue_call *call)
     if (st != SEGUE_OK) return st;
     const segue_record *last = r->primary.n ? &r->primary.docs[r->primary.n - 1].rec : NULL;
     r->last_primary = last ? last->cas : r->start.cas;
+    if (r->has_limit && last && r->last_primary > r->limit) {
+        if (r->limit < r->start.cas) r->end = r->start;
+        else if (!r->has_end || r->end.cas > r->limit) seg_position_set(&r->end, r->limit, (segue_slice){NULL, 0});
+        r->has_end = true;
+        return SEGUE_OK;
+    }
     if (!r->primary.more) return SEGUE_OK;
     if (!r->has_end || !seg_comes_after(last, &r->end)) seg_position_set(&r->end, last->cas, last->key);
     r->has_end = true;
@@ -203,7 +228,8 @@ static segue_status merge(reading *r, bool keys_only, segue_page *page, segue_ca
         uint64_t last = 0;
         page->more = false;
         segue_status st = SEGUE_OK;
-        if (!SEG_RULE(FEED_FALLBACK_FIRST)) st = read_primary(r, keys_only, call);
+        if (r->has_limit) st = raise_fallback(r->dual, &r->limit, call);
+        if (st == SEGUE_OK && !SEG_RULE(FEED_FALLBACK_FIRST)) st = read_primary(r, keys_only, call);
         if (st == SEGUE_OK) st = read_fallback(r, &last, call);
         if (st == SEGUE_OK) st = raise_primary(r->dual, last, call);
         if (st == SEGUE_OK && SEG_RULE(FEED_FALLBACK_FIRST)) st = read_primary(r, keys_only, call);
@@ -214,6 +240,7 @@ static segue_status merge(reading *r, bool keys_only, segue_page *page, segue_ca
         if (page->n > 0 || !page->more) return SEGUE_OK;
         if (r->has_end) r->start = r->end; /* everything in this round was hidden */
         r->behind = false;
+        r->limit = r->last_primary;
     }
 }
 
@@ -249,7 +276,7 @@ segue_status seg_dual_changes(seg_dual *d, const segue_since *since, segue_page 
     if (st != SEGUE_OK) return st;
     if (phase >= SEGUE_PHASE_SEALED) return seg_call_changes(d->primary, since, page, call);
     if (phase == SEGUE_PHASE_LEGACY) return legacy_page(d, since, page, call);
-    reading r = {.dual = d};
+    reading r = {.dual = d, .has_limit = phase == SEGUE_PHASE_HOLD};
     seg_position_set(&r.start, since->cas, since->key);
     r.fallback.max_docs = r.primary.max_docs = r.late.max_docs = page->max_docs;
     r.fallback.max_bytes = r.primary.max_bytes = r.late.max_bytes = page->max_bytes;
@@ -268,11 +295,13 @@ segue_status seg_dual_highest(seg_dual *d, uint64_t at_least, uint64_t *ret_cas,
     segue_status st = check_sides(d, phase, call);
     if (st != SEGUE_OK) return st;
     if (phase == SEGUE_PHASE_LEGACY) return seg_call_highest(d->fallback, at_least, ret_cas, call);
-    if (phase < SEGUE_PHASE_SEALED) {
+    if (phase == SEGUE_PHASE_HOLD) st = raise_fallback(d, &primary, call);
+    if (st == SEGUE_OK && phase < SEGUE_PHASE_SEALED) {
         st = seg_call_highest(d->fallback, 0, &fallback, call);
         if (st == SEGUE_OK) st = raise_primary(d, fallback, call);
     }
-    if (st == SEGUE_OK) st = seg_call_highest(d->primary, at_least, &primary, call);
+    if (st == SEGUE_OK && (phase != SEGUE_PHASE_HOLD || at_least > primary))
+        st = seg_call_highest(d->primary, at_least, &primary, call);
     if (st == SEGUE_OK) *ret_cas = primary > fallback ? primary : fallback;
     return st;
 }
