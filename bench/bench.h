@@ -40,6 +40,7 @@ void bench_fill(segue_store *store, size_t n);
 segue_slice bench_key(size_t i, char out[16]);
 
 void bench_dual(void);
+void bench_path(void);
 void bench_sqlite(void);
 void bench_sweep(void);
 

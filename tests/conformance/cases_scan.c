@@ -1,4 +1,4 @@
-/* Conformance: scans, scenarios 104 to 108; and the scenarios that wait for later releases. */
+/* Conformance: scans, scenarios 104 to 108; and the scenarios that are not run here, with the reason. */
 #include "conform.h"
 
 #include <stdio.h>
@@ -205,34 +205,10 @@ const cf_case cf_scan_cases[] = {
     {NULL, NULL, 0, NULL, NULL},
 };
 
-#define META "needs whole records under a CAS, which come with the next release"
-#define PATHS "needs sub-document paths, which come with the next release"
-#define MACROS "needs macros, which come with the next release"
-#define VIRTUAL "needs virtual xattrs, which come with the next release"
-
 const cf_case cf_later_cases[] = {
-    {"S54", "a path write and the expiry", 0, NULL, PATHS},
-    {"S55", "a path write wants the CAS", 0, NULL, PATHS},
-    {"S56", "an insert at a path", 0, NULL, PATHS},
-    {"S57", "reading a path", 0, NULL, PATHS},
-    {"S58", "a JSON null at a path", 0, NULL, PATHS},
-    {"S59", "malformed paths", 0, NULL, PATHS},
-    {"S60", "large integers beside a path write", 0, NULL, PATHS},
-    {"S61", "a path write on a missing document", 0, NULL, PATHS},
-    {"S62", "a path write keeps xattrs", 0, NULL, PATHS},
-    {"S66", "reading a path in an xattr", 0, NULL, PATHS},
-    {"S67", "reading a path through a number", 0, NULL, PATHS},
-    {"S68", "$document and its fields", 0, NULL, VIRTUAL},
-    {"S69", "$document.value_crc32c", 0, NULL, VIRTUAL},
-    {"S86", "setting a path in an xattr", 0, NULL, PATHS},
-    {"S91", "macros of CAS and CRC", 0, NULL, MACROS},
-    {"S92", "a macro below a missing object", 0, NULL, MACROS},
-    {"S93", "a macro beside another xattr", 0, NULL, MACROS},
-    {"S100", "macros from a callback that is called again", 0, NULL, MACROS},
     {"S107", "the iterator's Err after Close", 0, NULL, "the iterator has one status and no Err: S106c pins it"},
     {"S108", "an unsupported scan type", 0, NULL, "a range is a struct: there is no other type to refuse"},
     {"S117", "corrupt xattrs under a feed", 0, NULL, "needs a damaged file: test_feed_files does it for each kind"},
     {"S118", "dropping a collection beside feeds", 0, NULL, "Segue drops no collections"},
-    {"S120", "SetWithMeta and DeleteWithMeta", 0, NULL, META},
     {NULL, NULL, 0, NULL, NULL},
 };

@@ -1,4 +1,4 @@
-/* Conformance: xattrs of live documents, scenarios 63 to 79 and 86 to 94 as far as they need no paths and no macros. */
+/* Conformance: xattrs of live documents, scenarios 63 to 79 and 86 to 94 but for paths and macros (cases_path.c). */
 #include "conform.h"
 
 #include "base/base.h"

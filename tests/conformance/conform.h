@@ -84,7 +84,7 @@ typedef struct cf_case {
 
 extern const cf_case *const cf_tables[]; /* NULL at the end; each table ends with an id NULL */
 extern const cf_case cf_backend_cases[], cf_body_cases[], cf_update_cases[], cf_expiry_cases[], cf_xattr_cases[],
-    cf_tombstone_cases[], cf_write_update_cases[], cf_scan_cases[], cf_feed_cases[], cf_later_cases[];
+    cf_tombstone_cases[], cf_write_update_cases[], cf_scan_cases[], cf_feed_cases[], cf_path_cases[], cf_later_cases[];
 
 /* Why the target cannot run the case, or NULL. */
 const char *cf_why_not(const cf_target *target, unsigned caps, const cf_case *c);

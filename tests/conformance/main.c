@@ -14,7 +14,7 @@
 
 const cf_case *const cf_tables[] = {
     cf_backend_cases,   cf_body_cases,         cf_update_cases, cf_expiry_cases, cf_xattr_cases,
-    cf_tombstone_cases, cf_write_update_cases, cf_scan_cases,   cf_feed_cases,   NULL};
+    cf_tombstone_cases, cf_write_update_cases, cf_scan_cases,   cf_feed_cases,   cf_path_cases, NULL};
 
 /* ---- one test ---- */
 
