@@ -60,7 +60,7 @@ static bool take_key(segue_slice *text, seg_position *at)
     size_t n = 0;
     while (n + 1 < text->size && digit(text->data[n]) >= 0 && digit(text->data[n + 1]) >= 0) {
         if (at->key_size == sizeof at->key) return false;
-        at->key[at->key_size++] = (char)(digit(text->data[n]) << 4 | digit(text->data[n + 1]));
+        at->key[at->key_size++] = (char)(digit(text->data[n]) * 16 + digit(text->data[n + 1]));
         n += 2;
     }
     *text = segue_bytes(text->data + n, text->size - n);

@@ -190,6 +190,17 @@ static void op_xattr(client *c, answer *a)
     a->status = segue_xattrs_set(c->store, key(), &x, 1, NULL, &a->cas[0], NULL);
 }
 
+/* Inside an xattr that is there in the beginning. */
+static void op_path(client *c, answer *a)
+{
+    segue_path_op at = {
+        .action = SEGUE_PATH_SET, .in = SEGUE_IN_XATTR, .path = segue_str("_sync.b"), .value = segue_str("4")};
+    segue_mutation m = {.expect = SEGUE_EXPECT_LIVE, .paths = &at, .n_paths = 1};
+    segue_outcome out = {0};
+    a->status = segue_mutate(c->store, key(), &m, NULL, &out, NULL, NULL);
+    a->cas[0] = out.cas;
+}
+
 static void op_tombstone(client *c, answer *a)
 {
     segue_xattr x = {segue_str("_t"), segue_str("2")};
@@ -258,6 +269,7 @@ static const operation operations[] = {
     {"incr", op_incr},
     {"append", op_append},
     {"xattr", op_xattr},
+    {"path", op_path},
     {"tombstone", op_tombstone},
     {"resurrect", op_resurrect},
     {"scan", op_scan},

@@ -12,8 +12,9 @@
 
 /* Of clients. A token is read and then used. */
 static const char *const clients[] = {
-    "get",   "gat",  "add",    "set",   "replace",   "delete",        "get remove", "get cas", "update", "update-del",
-    "touch", "incr", "append", "xattr", "tombstone", "get tombstone", "resurrect",  "scan",    "purge",  "time",
+    "get",     "gat",       "add",           "set",       "replace", "delete", "get remove",
+    "get cas", "update",    "update-del",    "touch",     "incr",    "append", "xattr",
+    "path",    "tombstone", "get tombstone", "resurrect", "scan",    "purge",  "time",
 };
 enum { N_CLIENTS = sizeof clients / sizeof clients[0] };
 
