@@ -93,6 +93,8 @@ static void a_section_that_is_none_is_damaged(void **state)
         {"nothing but a name", BYTES("\0\0\0\x02u\0")},
         {"bytes after the last pair", BYTES("\0\0\0\x04u\0"
                                             "1\0\0")},
+        {"an empty name", BYTES("\0\0\0\x03\0"
+                                "1\0")},
         {"a little-endian length", BYTES("\x04\0\0\0u\0"
                                          "1\0")},
         {"a name twice", BYTES("\0\0\0\x04u\0"

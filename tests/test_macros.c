@@ -5,6 +5,7 @@
 #include <segue/ops.h>
 
 #include "support/bucket.h"
+#include "support/memory.h"
 #include "support/show.h"
 
 #define TEXT(literal)                                                                                                  \
@@ -364,6 +365,43 @@ static void the_document_can_be_read_as_an_xattr(segue_store *s)
     segue_doc_free(&doc);
 }
 
+/* A document that is used again costs no memory, whatever is read into it. */
+static segue_status read_everything(void *ctx)
+{
+    static segue_doc doc;
+    static const segue_slice names[] = {TEXT("_s.a.b"), TEXT("u"), TEXT("$document.value_crc32c"), TEXT("$document")};
+    segue_store *s = ctx;
+    segue_slice json;
+    if (!s) {
+        segue_doc_free(&doc);
+        return SEGUE_OK;
+    }
+    IS(OK, segue_subdoc_get(s, k, SEGUE_IN_BODY, K("foo"), NULL, &doc, &json, &err));
+    ASSERT_SLICE("1", json);
+    IS(OK, segue_subdoc_get(s, k, SEGUE_IN_XATTR, K("_s.a"), NULL, &doc, &json, &err));
+    IS(OK, segue_xattrs_get(s, k, names, COUNT(names), NULL, &doc, &err));
+    ASSERT_U64(COUNT(names), doc.rec.n_xattrs);
+    IS(OK, segue_get_with_xattrs(s, k, names + 1, 1, NULL, &doc, &err));
+    return SEGUE_OK;
+}
+
+static void a_hot_read_allocates_nothing(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"mem:", "stats+mem:", "dual:?primary=mem:&fallback=mem:"};
+    static const segue_xattr set[] = {{TEXT("_s"), TEXT("{\"a\":{\"b\":1}}")}, {TEXT("u"), TEXT("2")}};
+    for (size_t i = 0; i < COUNT(urls); i++) {
+        segue_store *s = open_store(urls[i]);
+        segue_xattr_write w = {.body = body, .set = set, .n_set = 2};
+        IS(OK, segue_write_with_xattrs(s, k, 0, &w, NULL, NULL, &err));
+        IS(OK, read_everything(s));
+        int n = test_count_allocations(read_everything, s);
+        if (n) fail_msg("%s: %d allocations", urls[i], n);
+        (void)read_everything(NULL); /* gives the memory back */
+        segue_close(s);
+    }
+}
+
 /* ---- the stores ---- */
 
 static void everywhere(void (*run)(segue_store *s))
@@ -445,6 +483,7 @@ int main(void)
         cmocka_unit_test(everywhere_bad_names_are_refused),
         cmocka_unit_test(everywhere_places_in_xattrs_can_be_read),
         cmocka_unit_test(everywhere_the_document_can_be_read_as_an_xattr),
+        cmocka_unit_test(a_hot_read_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, test_make_folder, test_remove_folder);
 }

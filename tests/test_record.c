@@ -450,6 +450,12 @@ static void a_record_that_contradicts_itself_is_refused(void **state)
         {.key = K("k"), .body = K("1"), .xattrs = twice, .n_xattrs = 2},
     };
     for (size_t i = 0; i < COUNT(rows); i++) assert_check(SEGUE_INVALID_ARGUMENT, &rows[i], "contradiction");
+    static const char *const not_json[] = {"", "{", "1 2", "nul", "{\"a\":}"};
+    for (size_t i = 0; i < COUNT(not_json); i++) {
+        segue_xattr x = {K("_s"), K(not_json[i])};
+        segue_record rec = {.key = K("k"), .body = K("1"), .xattrs = &x, .n_xattrs = 1};
+        assert_check(SEGUE_INVALID_JSON, &rec, not_json[i]);
+    }
     segue_record valueless = {.key = K("k"), .body = K("1"), .xattrs = no_value, .n_xattrs = 1};
     assert_check(SEGUE_XATTR_VALUE_REQUIRED, &valueless, "no value");
 }
