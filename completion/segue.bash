@@ -4,7 +4,7 @@ _segue()
     local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words
     [[ $verb == policy ]] && verb="policy ${COMP_WORDS[2]}"
     if ((COMP_CWORD == 1)); then
-        words="plan rehearse migrate status verify seal clean get put rm ls export import policy --help --version"
+        words="plan rehearse migrate status verify seal clean get put rm ls export import feed policy --help --version"
     else
         case $verb in
         "plan") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --json --quiet --help" ;;
@@ -20,6 +20,7 @@ _segue()
         "ls") words=" --prefix= --tombstones --limit= --long --json --quiet --help" ;;
         "export") words=" --prefix= --tombstones --json --quiet --help" ;;
         "import") words=" --replace --json --quiet --help" ;;
+        "feed") words=" --since= --follow --keys-only --json --quiet --help" ;;
         "policy check") words=" --keys-from= --policy= --metadata-id= --sibling-id= --group= --collection= --json --quiet --help" ;;
         "policy "*) words="check" ;;
         esac

@@ -115,6 +115,13 @@ complete -c segue -n '__fish_seen_subcommand_from import' -l replace -d 'overwri
 complete -c segue -n '__fish_seen_subcommand_from import' -l json -d 'results, remarks and errors as JSON, one object a line'
 complete -c segue -n '__fish_seen_subcommand_from import' -l quiet -s q -d 'no remarks and no progress on standard error'
 complete -c segue -n '__fish_seen_subcommand_from import' -l help -s h -d 'this text'
+complete -c segue -n __fish_use_subcommand -x -a feed -d 'what has changed, in order, and what changes from now on'
+complete -c segue -n '__fish_seen_subcommand_from feed' -l since -x -d 'go on after this event: a cursor of an earlier feed, a CAS, or now'
+complete -c segue -n '__fish_seen_subcommand_from feed' -l follow -s f -d 'wait for more, until Ctrl-C'
+complete -c segue -n '__fish_seen_subcommand_from feed' -l keys-only -s k -d 'neither bodies nor xattrs'
+complete -c segue -n '__fish_seen_subcommand_from feed' -l json -d 'results, remarks and errors as JSON, one object a line'
+complete -c segue -n '__fish_seen_subcommand_from feed' -l quiet -s q -d 'no remarks and no progress on standard error'
+complete -c segue -n '__fish_seen_subcommand_from feed' -l help -s h -d 'this text'
 complete -c segue -n __fish_use_subcommand -x -a policy -d 'check a policy, and which rule takes which keys'
 complete -c segue -n '__fish_seen_subcommand_from policy' -a check
 complete -c segue -n '__fish_seen_subcommand_from check' -l keys-from -x -d 'also count which rule takes how many of this store\'s keys'

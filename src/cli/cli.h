@@ -154,6 +154,7 @@ int seg_verb_rm(seg_cli *cli);
 int seg_verb_ls(seg_cli *cli);
 int seg_verb_export(seg_cli *cli);
 int seg_verb_import(seg_cli *cli);
+int seg_verb_feed(seg_cli *cli);
 int seg_verb_plan(seg_cli *cli);
 int seg_verb_migrate(seg_cli *cli);
 int seg_verb_status(seg_cli *cli);

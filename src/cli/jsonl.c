@@ -60,7 +60,7 @@ void seg_write_json_string(FILE *out, segue_slice text)
     (void)fputc('"', out);                                                             /* the same */
 }
 
-void seg_write_record(FILE *out, const segue_record *rec)
+static void write_head(FILE *out, const segue_record *rec)
 {
     if (seg_utf8_valid(rec->key)) {
         fputs("{\"key\":", out);
@@ -73,8 +73,13 @@ void seg_write_record(FILE *out, const segue_record *rec)
     fprintf(out, ",\"cas\":\"%llu\",\"rev\":\"%llu\",\"exp\":%lu", (unsigned long long)rec->cas,
             (unsigned long long)rec->revision, (unsigned long)rec->expiry);
     if (rec->flags) fprintf(out, ",\"flags\":%lu", (unsigned long)rec->flags);
-    fprintf(out, ",\"is_json\":%s,\"deleted\":%s,\"body\":", rec->is_json ? "true" : "false",
+    fprintf(out, ",\"is_json\":%s,\"deleted\":%s", rec->is_json ? "true" : "false",
             rec->is_tombstone ? "true" : "false");
+}
+
+static void write_content(FILE *out, const segue_record *rec)
+{
+    fputs(",\"body\":", out);
     if (rec->is_tombstone) {
         fputs("null", out);
     } else {
@@ -89,7 +94,22 @@ void seg_write_record(FILE *out, const segue_record *rec)
         (void)fputc(':', out); /* the same */
         seg_write_json_string(out, rec->xattrs[i].value);
     }
-    fputs("}}\n", out);
+    (void)fputc('}', out); /* the same */
+}
+
+void seg_write_record(FILE *out, const segue_record *rec)
+{
+    write_head(out, rec);
+    write_content(out, rec);
+    fputs("}\n", out);
+}
+
+void seg_write_event(FILE *out, const segue_record *rec, bool keys_only, int store, segue_slice cursor)
+{
+    write_head(out, rec);
+    if (!keys_only) write_content(out, rec);
+    if (store >= 0) fprintf(out, ",\"store\":%d", store);
+    fprintf(out, ",\"cursor\":\"%.*s\"}\n", (int)cursor.size, cursor.data);
 }
 
 /* ---- lines ---- */

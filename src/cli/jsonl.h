@@ -16,6 +16,8 @@ enum { SEG_LINE_MAX = 64 * 1024 * 1024 };
 void seg_write_base64(FILE *out, segue_slice bytes);
 void seg_write_json_string(FILE *out, segue_slice text);
 void seg_write_record(FILE *out, const segue_record *rec);
+/* The same of a feed's event: without body and xattrs if keys_only; and which store (if not -1), and the cursor. */
+void seg_write_event(FILE *out, const segue_record *rec, bool keys_only, int store, segue_slice cursor);
 
 /* A reader of lines with a bound. Zero-initialise, set file. */
 typedef struct seg_lines {

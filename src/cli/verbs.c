@@ -84,6 +84,12 @@ static const seg_cli_option ls[] = {{"limit", 0, false, "N", "at most N keys"},
 static const seg_cli_option import[] = {
     {"replace", 0, false, NULL, "overwrite records that are there; else one that is there ends the import"}, {0}};
 
+static const seg_cli_option feed[] = {
+    {"since", 0, false, "CURSOR", "go on after this event: a cursor of an earlier feed, a CAS, or now"},
+    {"follow", 'f', false, NULL, "wait for more, until Ctrl-C"},
+    {"keys-only", 'k', false, NULL, "neither bodies nor xattrs"},
+    {0}};
+
 #define GROUPS(...)                                                                                                    \
     (const seg_cli_option *const[]) { __VA_ARGS__, common, NULL }
 
@@ -136,6 +142,11 @@ const seg_cli_verb seg_cli_verbs[] = {
      "The lines of `segue export`, from FILE or standard input. CAS and revision are kept where the store can. A line that\n"
      "cannot be understood ends the import and is named; the lines before it are in. A store that is not there is made.",
      "  segue export --tombstones " OLD " | segue import sqlite:copy.db", GROUPS(import), seg_verb_import},
+    {"feed", "URL...", 1, 16, "what has changed, in order, and what changes from now on",
+     "A line for each document and deletion, in its last state, in the order of their last changes. With --json a line of\n"
+     "`segue export` and the cursor: save it, and --since goes on after that event. Of several stores (up to 16), of a dual\n"
+     "store, of stores that other processes write. The first feed of a SQLite file makes an index in it.",
+     "  segue feed --json --since 0 " OLD " | tail -n 3", GROUPS(feed), seg_verb_feed},
     {"policy check", "[FILE]", 0, 1, "check a policy, and which rule takes which keys",
      "FILE is a policy as for --policy. With --keys-from each rule is shown with the number of keys that it takes, and rules\n"
      "that take none are marked.",
