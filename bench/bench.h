@@ -41,6 +41,7 @@ segue_slice bench_key(size_t i, char out[16]);
 
 void bench_dual(void);
 void bench_path(void);
+void bench_feed(void);
 void bench_sqlite(void);
 void bench_sweep(void);
 
