@@ -365,6 +365,31 @@ static void the_document_can_be_read_as_an_xattr(segue_store *s)
     segue_doc_free(&doc);
 }
 
+/* Who asks for xattrs does not pay for the body; but a fallback's may be a pill, which is told by it. */
+static void a_read_of_xattrs_leaves_the_body_alone(segue_store *s)
+{
+    enum { LARGE = 1 << 20 };
+    static char large[LARGE];
+    static const segue_xattr set[] = {{TEXT("_s"), TEXT("{\"a\":1}")}};
+    static const segue_slice names[] = {TEXT("_s.a"), TEXT("$document.revid")}, size = TEXT("$document.value_bytes");
+    segue_doc doc = {0};
+    bool there = false, legacy = strstr(segue_store_url(s), "legacy") != NULL;
+    memset(large, '1', LARGE);
+    segue_xattr_write w = {.body = {large, LARGE}, .set = set, .n_set = 1};
+    IS(OK, segue_write_with_xattrs(s, k, 0, &w, NULL, NULL, &err));
+    IS(OK, segue_xattrs_get(s, k, names, 2, NULL, &doc, &err));
+    ASSERT_U64(2, doc.rec.n_xattrs);
+    if (!legacy && doc.bytes.capacity >= LARGE) fail_msg("%s: the body was copied", segue_store_url(s));
+    IS(OK, segue_exists(s, k, NULL, &there, &err));
+    assert_true(there);
+    IS(OK, segue_xattrs_get(s, k, &size, 1, NULL, &doc, &err));
+    ASSERT_SLICE("1048576", doc.rec.xattrs[0].value);
+    segue_doc_free(&doc);
+    IS(OK, segue_delete(s, k, NULL, &err));
+    IS(OK, segue_exists(s, k, NULL, &there, &err));
+    assert_false(there);
+}
+
 /* A document that is used again costs no memory, whatever is read into it. */
 static segue_status read_everything(void *ctx)
 {
@@ -449,6 +474,7 @@ EVERYWHERE(names_of_xattrs_may_be_paths)
 EVERYWHERE(bad_names_are_refused)
 EVERYWHERE(places_in_xattrs_can_be_read)
 EVERYWHERE(the_document_can_be_read_as_an_xattr)
+EVERYWHERE(a_read_of_xattrs_leaves_the_body_alone)
 
 static void a_store_that_learns_the_cas_too_late_refuses(void **state)
 {
@@ -483,6 +509,7 @@ int main(void)
         cmocka_unit_test(everywhere_bad_names_are_refused),
         cmocka_unit_test(everywhere_places_in_xattrs_can_be_read),
         cmocka_unit_test(everywhere_the_document_can_be_read_as_an_xattr),
+        cmocka_unit_test(everywhere_a_read_of_xattrs_leaves_the_body_alone),
         cmocka_unit_test(a_hot_read_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, test_make_folder, test_remove_folder);

@@ -36,6 +36,7 @@ typedef struct segue_call {
     segue_error *err;    /* may be NULL */
     const segue_env *env;/* never NULL */
     unsigned pin;        /* the dual store's own, between begin and end */
+    bool no_body;        /* of a get: the body is not looked at and may be left empty (not none, on a live record) */
 } segue_call;
 
 /* Fill call->err (if any) from a printf format and return `status`. `call` may be NULL. */
@@ -166,7 +167,7 @@ typedef struct segue_backend {
     unsigned (*caps)(const void *self);
 
     /* Required. The record, live or tombstone, into doc (never NULL), with segue_doc_assign. NOT_FOUND: no record at all, doc
-     * untouched. An expired record is returned as it is stored: the caller decides what it is now (B4). */
+     * untouched. An expired record is returned as it is stored: the caller decides what it is now (B4). See call->no_body. */
     segue_status (*get)(void *self, segue_slice key, segue_doc *doc, segue_call *call);
 
     /* Required. See segue_put. *ret_cas: of the stored record. */

@@ -19,27 +19,41 @@ static bool is_virtual(segue_slice name)
            (name.size == strlen(VIRTUAL) || name.data[strlen(VIRTUAL)] == '.');
 }
 
-/* The CRC is the one thing that costs something. */
-static bool asks_for_crc(segue_slice name)
+/* What is said about the body itself costs something. Unusual spellings of the rest may cost it, too. */
+static bool speaks_of_body(segue_slice name)
 {
-    return name.size == strlen(VIRTUAL) || segue_slice_equal(name, segue_str(VIRTUAL ".value_crc32c"));
+    static const char *const others[] = {".CAS",   ".datatype",      ".deleted", ".exptime",
+                                         ".flags", ".last_modified", ".revid"};
+    if (!is_virtual(name)) return false;
+    segue_slice field = segue_bytes(name.data + strlen(VIRTUAL), name.size - strlen(VIRTUAL));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (segue_slice_equal(field, segue_str(others[i]))) return false;
+    return true;
 }
 
-/* `$document` of rec; the CRC only if it is asked for. Its size. */
-static size_t write_virtual(const segue_record *rec, bool with_crc, char out[VIRTUAL_MAX])
+bool seg_select_needs_body(const segue_slice *names, size_t n_names)
+{
+    for (size_t i = 0; i < n_names; i++)
+        if (speaks_of_body(names[i])) return true;
+    return false;
+}
+
+/* `$document` of rec; what it says about the body only if that was read. Its size. */
+static size_t write_virtual(const segue_record *rec, bool with_body, char out[VIRTUAL_MAX])
 {
     const char *datatype = rec->is_json    ? rec->n_xattrs ? "\"json\",\"xattr\"" : "\"json\""
                            : rec->n_xattrs ? "\"xattr\""
                                            : "\"raw\"";
     uint64_t written_s = (rec->cas & ~(UINT64_C(1) << 63)) / 1000000000u; /* a CAS is nanoseconds, nearly */
-    char crc[40] = "";
-    if (with_crc) (void)snprintf(crc, sizeof crc, ",\"value_crc32c\":\"0x%08" PRIx32 "\"", seg_crc32c(rec->body));
+    char body[80] = "";
+    if (with_body)
+        (void)snprintf(body, sizeof body, ",\"value_bytes\":%zu,\"value_crc32c\":\"0x%08" PRIx32 "\"", rec->body.size,
+                       seg_crc32c(rec->body)); /* it fits */
     int n = snprintf(out, VIRTUAL_MAX,
                      "{\"CAS\":\"0x%016" PRIx64 "\",\"datatype\":[%s],\"deleted\":%s,\"exptime\":%" PRIu32
-                     ",\"flags\":%" PRIu32 ",\"last_modified\":\"%" PRIu64 "\",\"revid\":\"%" PRIu64
-                     "\",\"value_bytes\":%zu%s}",
+                     ",\"flags\":%" PRIu32 ",\"last_modified\":\"%" PRIu64 "\",\"revid\":\"%" PRIu64 "\"%s}",
                      rec->cas, datatype, rec->is_tombstone ? "true" : "false", rec->expiry, rec->flags, written_s,
-                     rec->revision, rec->body.size, crc);
+                     rec->revision, body);
     seg_assert(n > 0 && n < VIRTUAL_MAX);
     return (size_t)n;
 }
@@ -141,12 +155,9 @@ static segue_status choose(segue_doc *doc, const segue_slice *names, size_t n_na
     char text[VIRTUAL_MAX];
     segue_slice virtual_text = {0};
     size_t n = 0;
-    bool with_crc = false, with_virtual = false;
-    for (size_t i = 0; i < n_names; i++) {
-        with_virtual = with_virtual || is_virtual(names[i]);
-        with_crc = with_crc || (is_virtual(names[i]) && asks_for_crc(names[i]));
-    }
-    if (with_virtual) virtual_text = put(doc, segue_bytes(text, write_virtual(&doc->rec, with_crc, text)));
+    bool with_body = seg_select_needs_body(names, n_names), with_virtual = false;
+    for (size_t i = 0; i < n_names; i++) with_virtual = with_virtual || is_virtual(names[i]);
+    if (with_virtual) virtual_text = put(doc, segue_bytes(text, write_virtual(&doc->rec, with_body, text)));
     for (size_t i = 0; i < n_names; i++) {
         segue_slice value;
         size_t seen = 0;

@@ -9,6 +9,9 @@
  * TOO_BIG: more than SEGUE_XATTRS_MAX names; PATH_MISMATCH, PATH_AMBIGUOUS, NOT_JSON, NO_MEMORY. */
 segue_status seg_doc_select(segue_doc *doc, const segue_slice *names, size_t n_names, segue_call *call);
 
+/* Whether the body has to be read for that. */
+bool seg_select_needs_body(const segue_slice *names, size_t n_names);
+
 /* A path to read by itself. INVALID_PATH, INVALID_XATTR_NAME, INVALID_ARGUMENT. */
 segue_status seg_selection_check(segue_path_in in, segue_slice path, segue_call *call);
 /* What the path leads to; *ret_json points into doc, of whose xattrs only this one is left if it is one. The statuses of

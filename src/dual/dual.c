@@ -33,7 +33,10 @@ static segue_status changed(segue_slice key, segue_call *call)
 /* A record of the fallback into doc, its CAS as it goes out. */
 static segue_status get_fallback(seg_dual *d, segue_slice key, segue_doc *doc, segue_call *call)
 {
+    bool no_body = call->no_body;
+    call->no_body = false; /* it may be a pill, which is told by its body */
     segue_status st = seg_call_get(d->fallback, key, doc, call);
+    call->no_body = no_body;
     if (st == SEGUE_OK) st = seg_pill_to_counter(doc, seg_dual_phase_of(d, call) == SEGUE_PHASE_LEGACY);
     if (st == SEGUE_OK) {
         seg_dual_mark(d, &doc->rec);

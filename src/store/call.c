@@ -11,7 +11,7 @@ bool seg_key_is_reserved(segue_slice key) { return segue_slice_starts_with(key, 
 
 segue_call seg_call_new(const segue_store *store, int64_t timeout_ns, segue_error *reterr)
 {
-    segue_call call = {0, reterr, &store->env, 0};
+    segue_call call = {.err = reterr, .env = &store->env};
     if (timeout_ns > 0) {
         int64_t now = seg_mono_ns(&store->env);
         call.deadline_ns = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;

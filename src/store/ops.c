@@ -5,7 +5,7 @@
 #include "base/base.h"
 #include "doc/doc.h"
 #include "doc/select.h"
-#include "store/call.h"
+#include "store/loop.h"
 
 static segue_status mutate(segue_store *store, segue_slice key, const segue_mutation *m, const segue_options *options,
                            uint64_t *ret_cas, segue_error *reterr)
@@ -133,9 +133,9 @@ segue_status segue_exists(segue_store *store, segue_slice key, const segue_optio
 {
     SEG_AUTO(segue_doc) doc = {0};
     segue_error ignored;
-    segue_status st = segue_get(store, key, options, &doc, reterr ? reterr : &ignored);
+    segue_status st = seg_store_get(store, key, false, options, &doc, reterr ? reterr : &ignored);
     if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
-    if (ret_exists) *ret_exists = st == SEGUE_OK;
+    if (ret_exists) *ret_exists = st == SEGUE_OK && !doc.rec.is_tombstone;
     return SEGUE_OK;
 }
 
@@ -143,7 +143,7 @@ segue_status segue_get_expiry(segue_store *store, segue_slice key, const segue_o
                               segue_error *reterr)
 {
     SEG_AUTO(segue_doc) doc = {0};
-    segue_status st = segue_get_record(store, key, options, &doc, reterr);
+    segue_status st = seg_store_get(store, key, false, options, &doc, reterr);
     if (st == SEGUE_OK && ret_expiry) *ret_expiry = doc.rec.is_tombstone ? 0 : doc.rec.expiry;
     return st;
 }
@@ -157,7 +157,7 @@ segue_status segue_subdoc_get(segue_store *store, segue_slice key, segue_path_in
     segue_status st = seg_selection_check(in, path, &call);
     if (st != SEGUE_OK) return st;
     st = in == SEGUE_IN_BODY ? segue_get(store, key, options, doc, reterr)
-                             : segue_get_record(store, key, options, doc, reterr);
+                             : seg_store_get(store, key, seg_select_needs_body(&path, 1), options, doc, reterr);
     if (st == SEGUE_OK) st = seg_doc_select_one(doc, in, path, ret_json, &call);
     return st;
 }
@@ -208,7 +208,8 @@ segue_status segue_xattrs_get(segue_store *store, segue_slice key, const segue_s
     char quoted[SEG_QUOTED_MAX];
     if (n_names == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattr names were given to read");
     segue_call call = {.err = reterr};
-    segue_status st = segue_get_record(store, key, options, doc, reterr);
+    bool with_body = seg_select_needs_body(names, n_names);
+    segue_status st = seg_store_get(store, key, with_body, options, doc, reterr);
     if (st == SEGUE_OK) st = seg_doc_select(doc, names, n_names, &call);
     if (st != SEGUE_OK) return st;
     if (doc->rec.n_xattrs == 0) {

@@ -128,10 +128,11 @@ segue_status seg_public_key(segue_store *store, segue_slice key, segue_call *cal
     return SEGUE_OK;
 }
 
-segue_status segue_get_record(segue_store *store, segue_slice key, const segue_options *options, segue_doc *doc,
-                              segue_error *reterr)
+segue_status seg_store_get(segue_store *store, segue_slice key, bool with_body, const segue_options *options,
+                           segue_doc *doc, segue_error *reterr)
 {
     segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    call.no_body = !with_body;
     segue_status st = seg_public_key(store, key, &call);
     if (st != SEGUE_OK) return st;
     st = seg_call_begin(store, false, &call);
@@ -139,6 +140,12 @@ segue_status segue_get_record(segue_store *store, segue_slice key, const segue_o
     st = seg_call_get(store, key, doc, &call);
     seg_call_end(store, &call);
     return st;
+}
+
+segue_status segue_get_record(segue_store *store, segue_slice key, const segue_options *options, segue_doc *doc,
+                              segue_error *reterr)
+{
+    return seg_store_get(store, key, true, options, doc, reterr);
 }
 
 segue_status segue_get(segue_store *store, segue_slice key, const segue_options *options, segue_doc *doc,

@@ -277,6 +277,7 @@ static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call 
     found f;
     pthread_rwlock_rdlock(&m->engine->lock);
     segue_status st = look_up(m, key, &f);
+    if (st == SEGUE_OK && call->no_body) f.rec.body.size = 0;
     if (st == SEGUE_OK) st = segue_doc_assign(doc, &f.rec);
     pthread_rwlock_unlock(&m->engine->lock);
     return st == SEGUE_NOT_FOUND ? no_record(key, call) : st;

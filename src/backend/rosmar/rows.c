@@ -20,14 +20,14 @@ static segue_status damaged(const seg_sql_conn *conn, segue_slice key, const cha
                       seg_quote(key, quoted), what);
 }
 
-static segue_status decode(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool keys_only, segue_record *rec,
+static segue_status decode(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool no_body, segue_record *rec,
                            segue_call *call)
 {
     int64_t cas = sqlite3_column_int64(stmt, COL_CAS), revision = sqlite3_column_int64(stmt, COL_REVISION),
             expiry = sqlite3_column_int64(stmt, COL_EXPIRY);
     segue_slice body = seg_sql_column(stmt, COL_VALUE);
     /* A scan of keys reads the type of the value in its place. */
-    if (keys_only) body = segue_bytes(segue_slice_equal(body, segue_str("null")) ? NULL : "", 0);
+    if (no_body) body = segue_bytes(segue_slice_equal(body, segue_str("null")) ? NULL : "", 0);
     if (cas <= 0) return damaged(conn, key, "its CAS is not a positive number", call);
     if (revision < 0) return damaged(conn, key, "its revision is negative", call);
     if (expiry < 0 || expiry > UINT32_MAX) return damaged(conn, key, "its expiry is out of range", call);

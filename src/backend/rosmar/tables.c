@@ -16,12 +16,15 @@ enum { SCHEMA_VERSION = 1, N_TABLES = 6, NAME_MAX_BYTES = 251 };
 #define ROW_KEY ", key FROM documents WHERE collection=?1 AND key"
 /* By the original's own index docs_cas; keys decide between equal CASes only. */
 #define ROW_CHANGES ", key FROM documents WHERE collection=?1 AND (cas, key)>(?3, ?2) ORDER BY cas, key"
-#define ROW_NO_BODY "iif(tombstone, 'null', typeof(value)), NULL, cas, revSeqNo, exp, isJSON"
+#define BODY_TYPE "iif(tombstone, 'null', typeof(value))"
+#define ROW_NO_BODY BODY_TYPE ", NULL, cas, revSeqNo, exp, isJSON"
 
 static const char *const texts[SEG_ROSMAR_N_SQL] = {
     [SEG_SQL_HIGHEST] = "SELECT lastCas FROM bucket",
     [SEG_SQL_NOTE_HIGHEST] = "UPDATE bucket SET lastCas=max(lastCas, ?1)",
     [SEG_SQL_GET] = "SELECT " ROW " FROM documents WHERE collection=?1 AND key=?2",
+    [SEG_SQL_GET_NO_BODY] = "SELECT " BODY_TYPE ", xattrs, cas, revSeqNo, exp, isJSON FROM documents "
+                            "WHERE collection=?1 AND key=?2",
     [SEG_SQL_LOOK] = "SELECT cas, revSeqNo FROM documents WHERE collection=?1 AND key=?2",
     [SEG_SQL_SCAN] = "SELECT " ROW ROW_KEY ">=?2 ORDER BY key",
     [SEG_SQL_SCAN_AFTER] = "SELECT " ROW ROW_KEY ">?2 ORDER BY key",

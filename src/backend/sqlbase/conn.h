@@ -15,6 +15,7 @@ enum {
     SEG_SQL_HIGHEST,      /* the highest CAS that the file knows of */
     SEG_SQL_NOTE_HIGHEST, /* ?1 is the highest now */
     SEG_SQL_GET,          /* from here on of records: see slots.h */
+    SEG_SQL_GET_NO_BODY,  /* with the body's columns as in a scan of keys */
     SEG_SQL_LOOK,         /* the CAS and the revision only */
     SEG_SQL_SCAN,         /* from .. (the end of the range is the caller's to see) */
     SEG_SQL_SCAN_AFTER,

@@ -78,10 +78,10 @@ static void row_end(row *r)
 /* End it, whatever comes back. NOT_FOUND without a sentence. */
 static segue_status row_find(const seg_sql_handle *h, seg_sql_conn *conn, segue_slice key, row *r, segue_call *call)
 {
-    r->stmt = seg_sql_stmt(conn, SEG_SQL_GET);
+    r->stmt = seg_sql_stmt(conn, call->no_body ? SEG_SQL_GET_NO_BODY : SEG_SQL_GET);
     if (!seg_sql_bind_key(r->stmt, h->rows->keys_are_text, h->collection, key)) return seg_sql_failed(conn, call);
     int code = sqlite3_step(r->stmt);
-    if (code == SQLITE_ROW) return h->rows->decode(conn, r->stmt, key, false, &r->rec, call);
+    if (code == SQLITE_ROW) return h->rows->decode(conn, r->stmt, key, call->no_body, &r->rec, call);
     return code == SQLITE_DONE ? SEGUE_NOT_FOUND : seg_sql_failed(conn, call);
 }
 

@@ -17,8 +17,9 @@ typedef struct seg_sql_stored {
 typedef struct seg_sql_rows {
     bool keys_are_text; /* else blobs; a row whose key is neither is damaged */
     int key_column;     /* of a scan */
-    /* The row that stmt stands on, into *rec: valid until stmt moves on; xattrs in conn's slots. CORRUPT, naming the key. */
-    segue_status (*decode)(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool keys_only, segue_record *rec,
+    /* The row that stmt stands on, into *rec: valid until stmt moves on; xattrs in conn's slots. no_body: of a statement
+     * that leaves bodies out. CORRUPT, naming the key. */
+    segue_status (*decode)(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool no_body, segue_record *rec,
                            segue_call *call);
     /* Store rec, CAS included, in place of what is there. UNSUPPORTED, INVALID_JSON: what such a row cannot hold, and nothing
      * is changed. */

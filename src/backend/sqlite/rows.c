@@ -25,18 +25,17 @@ static segue_status decode_xattrs(seg_sql_conn *conn, segue_slice key, segue_sli
     return seg_xattrs_decode(raw, x->slots, &x->n) == SEGUE_OK ? SEGUE_OK : damaged(conn, key, call);
 }
 
-static segue_status decode(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool keys_only, segue_record *rec,
+static segue_status decode(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_slice key, bool no_body, segue_record *rec,
                            segue_call *call)
 {
     int64_t cas = sqlite3_column_int64(stmt, COL_CAS), state = sqlite3_column_int64(stmt, COL_STATE);
     int64_t flags = sqlite3_column_int64(stmt, COL_FLAGS), expiry = sqlite3_column_int64(stmt, COL_EXPIRY);
     bool is_tombstone = state & STATE_TOMBSTONE;
-    segue_slice body = keys_only ? segue_bytes(is_tombstone ? NULL : "", 0) : seg_sql_column(stmt, COL_BODY);
+    segue_slice body = no_body ? segue_bytes(is_tombstone ? NULL : "", 0) : seg_sql_column(stmt, COL_BODY);
     if (cas <= 0 || state & ~(STATE_TOMBSTONE | STATE_JSON) || flags < 0 || flags > UINT32_MAX || expiry < 0 ||
         expiry > UINT32_MAX || is_tombstone != (body.data == NULL) || seg_key_check(key, NULL) != SEGUE_OK)
         return damaged(conn, key, call);
-    segue_slice raw = keys_only ? (segue_slice){0} : seg_sql_column(stmt, COL_XATTRS);
-    segue_status st = decode_xattrs(conn, key, raw, call);
+    segue_status st = decode_xattrs(conn, key, seg_sql_column(stmt, COL_XATTRS), call);
     if (st != SEGUE_OK) return st;
     *rec = (segue_record){.key = key,
                           .body = body,

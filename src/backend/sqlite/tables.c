@@ -15,6 +15,7 @@ static const char *const texts[SEG_SQLITE_N_SQL] = {
     [SEG_SQL_HIGHEST] = "SELECT highest FROM clock",
     [SEG_SQL_NOTE_HIGHEST] = "UPDATE clock SET highest=?1",
     [SEG_SQL_GET] = "SELECT " REST " FROM records WHERE collection=?1 AND key=?2",
+    [SEG_SQL_GET_NO_BODY] = "SELECT " HEAD ", xattrs, NULL FROM records WHERE collection=?1 AND key=?2",
     [SEG_SQL_LOOK] = "SELECT cas, revision FROM records WHERE collection=?1 AND key=?2",
     [SEG_SQL_SCAN] = "SELECT " REST FROM_RANGE ">=?2 ORDER BY key",
     [SEG_SQL_SCAN_AFTER] = "SELECT " REST FROM_RANGE ">?2 ORDER BY key",
