@@ -204,6 +204,7 @@ static bool moved_and_lost(world *w)
     segue_migration *m = open_migration(w, w->fault_f, w->fault_p, NULL, move_all);
     seg_swept swept = {0};
     segue_call call = seg_call_new(w->f, 0, &w->err);
+    atomic_store(&m->next_manifest, 1); /* as a runner has it */
     MUST(seg_sweep_key(m, K("k"), &swept, &call));
     seg_swept_clear(&swept);
     MUST(segue_get_record(w->p, K("k"), NULL, &w->doc, &w->err));

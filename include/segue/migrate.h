@@ -242,12 +242,12 @@ SEGUE_API void segue_migration_close(segue_migration *migration);
 
 /* Run, or go on with, the migration to its end (or to where hold_seal, hold_clean say). Blocks.
  *
- * OK: it is where it was to go. NOT_FINISHED: cancelled, gave up after max_passes, or stopped by a foreign write; its
- * place is kept, the sentence says why, run again. BUSY_ELSEWHERE: another runner shows signs of life, or took over.
- * DIFFERENT: verification found differences (nothing is sealed). REFUSED, with the reason: another migration is in
- * the way (of other stores or another policy under this name; unfinished under another name), Segue's own records lie
- * in the fallback, a key that a stop rule takes. INVALID_POLICY: no policy. READ_ONLY, NO_STORE and the others: a
- * store failed; its place is kept. */
+ * OK: it is where it was to go, and so are the clients of options.dual, also if it was finished before. NOT_FINISHED:
+ * cancelled, gave up after max_passes, or stopped by a foreign write; its place is kept, the sentence says why, run
+ * again. BUSY_ELSEWHERE: another runner shows signs of life, or took over. DIFFERENT: verification found differences
+ * (nothing is sealed). REFUSED, with the reason: another migration is in the way (of other stores or another policy
+ * under this name; unfinished under another name), Segue's own records lie in the fallback, a key that a stop rule
+ * takes. INVALID_POLICY: no policy. READ_ONLY, NO_STORE and the others: a store failed; its place is kept. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_run(segue_migration *migration, segue_error *reterr);
 
 /* Ask run or verify to stop soon. May be called from any thread and from a signal handler. The handle stays cancelled: to
@@ -286,8 +286,10 @@ typedef struct segue_verified {
 enum { SEGUE_VERIFY_REPAIR = 1 << 0 }; /* fix what differs, each by a write under a condition */
 
 /* Compare what was moved with what the primary has, and look whether anything in scope is left in the fallback.
- * Constant memory. fn (may be NULL) is told of each difference. OK: none, or all repaired; DIFFERENT; NOT_FINISHED:
- * cancelled. A migration that is clean has no manifests any more: then checked is 0. */
+ * Constant memory. fn (may be NULL) is told of each difference. Only a repair writes; it makes this the runner
+ * (BUSY_ELSEWHERE as for run) and is REFUSED under another policy than the migration's, unless options.new_policy says
+ * that it is meant. OK: no differences, or all repaired; DIFFERENT; NOT_FINISHED: cancelled. A migration that is clean has
+ * no manifests any more: then checked is 0, and what is in a kept fallback only is no difference. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_verify(segue_migration *migration, unsigned verify_options,
                                                                segue_difference_fn fn, void *ctx,
                                                                segue_verified *ret_verified, segue_error *reterr);
@@ -300,8 +302,8 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_verify(segue_migration *
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_seal(segue_migration *migration, segue_error *reterr);
 
 /* Erase the manifests, and the tombstones that only hid the fallback. After the fence only: no operation that began
- * before the seal may be under way (in this process that is waited for; see fence_ns for others). REFUSED: it is not
- * sealed. */
+ * before the seal may be under way (in this process that is waited for; for others options.fence_ns is). REFUSED: it is
+ * not sealed. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_clean(segue_migration *migration, segue_error *reterr);
 
 /* ---- status ------------------------------------------------------------------------------------------------- */

@@ -43,10 +43,11 @@ static segue_status remember(const hand_over *h, const seg_entry *entry)
 {
     char key[SEG_MANIFEST_KEY_SIZE];
     SEG_AUTO(segue_buf) body = {0};
-    if (!SEG_RULE(MANIFEST_FIRST)) return SEGUE_OK;
+    uint64_t number = seg_next_manifest(h->m);
+    if (!number || !SEG_RULE(MANIFEST_FIRST)) return SEGUE_OK;
     segue_status st = seg_manifest_add(&body, entry);
     if (st != SEGUE_OK) return segue_fail(h->call, st, "out of memory for a counter");
-    segue_put put = seg_manifest_put(seg_manifest_key(h->m->name, seg_next_manifest(h->m), key), &body);
+    segue_put put = seg_manifest_put(seg_manifest_key(h->m->name, number, key), &body);
     return seg_call_put(h->m->to, &put, NULL, h->call);
 }
 
@@ -88,7 +89,7 @@ static segue_status seed(const hand_over *h, const segue_record *pill, uint64_t 
     put.rec.xattrs = slots;
     put.rec.n_xattrs = seg_pill_other_xattrs(pill, slots);
     put.rec.cas = o.cas;
-    put.keep_cas = h->m->keeps_cas && o.cas;
+    put.keep_cas = h->m->keeps_cas && o.cas && !h->m->options.keep; /* a pill that stays must not look newer */
     if (!put.keep_cas) put.cas_floor = pill->cas;
     segue_status st = seg_call_put(h->m->to, &put, NULL, h->call);
     return st == SEGUE_EXISTS ? SEGUE_RETRY : st;
@@ -127,6 +128,19 @@ static segue_status erase(const hand_over *h, uint64_t cas)
     return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
 }
 
+/* The pill stays in the fallback. What the primary has is not touched: a foreign write, if anything, and reported by the
+ * verification. END, OK: as step. */
+static segue_status copy_pill(const hand_over *h, const segue_record *pill, uint64_t number)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    seg_entry entry = {SEG_ENTRY_THERE, h->key, 0, pill->cas, pill->revision, {0, 0}};
+    segue_status st = seg_call_get(h->m->to, h->key, &doc, h->call);
+    if (st != SEGUE_NOT_FOUND) return st;
+    st = remember(h, &entry);
+    if (st == SEGUE_OK) st = seed(h, pill, number);
+    return st == SEGUE_OK ? SEGUE_END : st;
+}
+
 /* ---- one look, one step ---- */
 
 /* END: it is done; OK: nothing was to be done; RETRY. */
@@ -144,6 +158,7 @@ static segue_status step(hand_over *h)
     h->is_first = false;
     /* What is no number cannot be incremented, so it is a record like any other; and a copy leaves the fallback
      * alone. */
+    if (h->m->options.keep && is_pill) return copy_pill(h, rec, number);
     if (h->m->options.keep || (!is_pill && !is_number))
         return seg_sweep_records(h->m, &rec, 1, seg_next_manifest(h->m), h->swept, h->call);
     if (is_number && SEG_RULE(PILL_FIRST)) return make_pill(h, rec, number);

@@ -97,8 +97,9 @@ segue_status seg_clean(segue_migration *m, segue_error *err)
         return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s; it must be sealed before it is cleaned",
                              m->name, segue_stage_name(m->status.stage));
     m->options.keep = m->status.keep; /* by hand, the options may not say */
-    segue_status st = seg_migration_stage(m, SEGUE_STAGE_CLEANING, err);
-    /* The fence: sealing has waited for the operations that began before it, also if this is a later run. */
+    /* The fence, of other processes and of this one: what began before the seal has ended, also if this is a later run. */
+    segue_status st = seg_migration_wait(m, m->options.fence_ns, err);
+    if (st == SEGUE_OK) st = seg_migration_stage(m, SEGUE_STAGE_CLEANING, err);
     if (st == SEGUE_OK && SEG_RULE(PURGE_AFTER_FENCE)) st = seg_seal_clients(m, err);
     segue_bounds b = seg_manifest_bounds(m->name, text);
     if (st == SEGUE_OK) st = seg_each_page(m, m->to, &b, clean_page, m, err);

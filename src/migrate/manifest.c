@@ -8,9 +8,9 @@
 
 enum { VERSION = 1, FIXED_SIZE = 4 + 8 * 4 };
 
-segue_slice seg_manifest_key(const char *name, uint32_t number, char out[SEG_MANIFEST_KEY_SIZE])
+segue_slice seg_manifest_key(const char *name, uint64_t number, char out[SEG_MANIFEST_KEY_SIZE])
 {
-    int n = snprintf(out, SEG_MANIFEST_KEY_SIZE, "%s%s:%08lx", SEG_MANIFEST_PREFIX, name, (unsigned long)number);
+    int n = snprintf(out, SEG_MANIFEST_KEY_SIZE, "%s%s:%016llx", SEG_MANIFEST_PREFIX, name, (unsigned long long)number);
     seg_assert(n > 0 && n < SEG_MANIFEST_KEY_SIZE);
     return segue_bytes(out, (size_t)n);
 }
@@ -26,20 +26,6 @@ segue_bounds seg_manifest_bounds(const char *name, char text[2 * SEG_MANIFEST_KE
     segue_bounds b = {.from = segue_bytes(text, (size_t)n), .to = segue_bytes(to, (size_t)n), .to_open = true};
     b.tombstones = true;
     return b;
-}
-
-bool seg_manifest_number(segue_slice key, uint32_t *ret_number)
-{
-    uint32_t number = 0;
-    if (key.size < 8) return false;
-    for (size_t i = key.size - 8; i < key.size; i++) {
-        char c = key.data[i];
-        bool digit = c >= '0' && c <= '9';
-        if (!digit && !(c >= 'a' && c <= 'f')) return false;
-        number = number << 4 | (uint32_t)(digit ? c - '0' : c - 'a' + 10);
-    }
-    *ret_number = number;
-    return true;
 }
 
 /* ---- entries ---- */

@@ -1,12 +1,12 @@
 /* L5: manifests: what was moved, remembered in the primary page by page before it is moved, so that a verification
  * can tell what must be there without keeping anything in memory.
  *
- * The record `_segue:manifest:NAME:XXXXXXXX` (8 hex digits, counting up) has as its body a header (u8 version) and
- * entries in byte order of key: u8 bits, u8 size of the key, key, u32 expiry, u64 CAS, u64 revision, u64 low and u64
- * high half of the record's digest; all little-endian. The CAS is that of the record in the fallback; where the
- * primary does not keep CASes the digest is of the record with CAS 0. An entry tells what was about to happen: the
- * record may not have been moved after all (then another entry follows for the same key), and may have been changed
- * since. */
+ * The record `_segue:manifest:NAME:EEEEEEEEXXXXXXXX` (hex digits: the runner's epoch, and counting up) has as its
+ * body a header (u8 version) and entries in byte order of key: u8 bits, u8 size of the key, key, u32 expiry, u64 CAS,
+ * u64 revision, u64 low and u64 high half of the record's digest; all little-endian. The CAS is that of the record in
+ * the fallback; where the primary does not keep CASes the digest is of the record with CAS 0. An entry tells what was
+ * about to happen: the record may not have been moved after all (then another entry follows for the same key), and
+ * may have been changed since. */
 #ifndef SEG_MANIFEST_H
 #define SEG_MANIFEST_H
 
@@ -30,11 +30,9 @@ typedef struct seg_entry {
 } seg_entry;
 
 enum { SEG_MANIFEST_KEY_SIZE = 128 };
-segue_slice seg_manifest_key(const char *name, uint32_t number, char out[SEG_MANIFEST_KEY_SIZE]);
+segue_slice seg_manifest_key(const char *name, uint64_t number, char out[SEG_MANIFEST_KEY_SIZE]);
 /* All keys of the migration's manifests. `text` holds the bounds. */
 segue_bounds seg_manifest_bounds(const char *name, char text[2 * SEG_MANIFEST_KEY_SIZE]);
-/* The number in a manifest's key. */
-bool seg_manifest_number(segue_slice key, uint32_t *ret_number);
 
 /* Append; the first entry brings the header. NO_MEMORY. */
 segue_status seg_manifest_add(segue_buf *body, const seg_entry *entry);

@@ -93,7 +93,7 @@ segue_status segue_migration_open(segue_store *from, segue_store *to, const segu
     m->keeps_cas = segue_store_caps(to) & SEGUE_CAP_KEEP_CAS;
     atomic_init(&m->cancelled, false);
     atomic_init(&m->cannot_move, false);
-    atomic_init(&m->next_manifest, 1);
+    atomic_init(&m->next_manifest, 0);
     *ret_migration = m;
     return SEGUE_OK;
 }
@@ -159,7 +159,11 @@ segue_status seg_migration_claim(segue_migration *m, segue_error *err)
     m->status.epoch++;
     m->status.last_error[0] = '\0';
     seg_runner_here(m->env, &m->status.runner);
-    return seg_migration_save(m, err);
+    segue_status st = seg_migration_save(m, err);
+    m->is_runner = st == SEGUE_OK;
+    bool is_over = m->status.stage == SEGUE_STAGE_CLEAN;
+    atomic_store(&m->next_manifest, is_over ? 0 : (m->status.epoch & UINT32_MAX) << 32 | 1);
+    return st;
 }
 
 void seg_migration_show(segue_migration *m, bool is_last)
@@ -167,6 +171,11 @@ void seg_migration_show(segue_migration *m, bool is_last)
     m->shown_ns = seg_mono_ns(m->env);
     if (!m->options.progress) return;
     segue_progress p = {.stage = m->status.stage, .pass = m->status.pass, .done = m->done, .total = m->status.total};
+    if (m->verifying) {
+        p.stage = SEGUE_STAGE_VERIFYING;
+        p.done = m->verifying->checked + m->verifying->in_scope;
+        p.total = 0;
+    }
     p.elapsed_ns = m->shown_ns - m->began_ns;
     p.counts = m->status.counts;
     p.is_last = is_last;
@@ -177,7 +186,7 @@ segue_status seg_migration_tick(segue_migration *m, segue_error *err)
 {
     int64_t now = seg_mono_ns(m->env);
     if (now - m->shown_ns >= 200 * MILLISECOND) seg_migration_show(m, false);
-    return now - m->saved_ns >= SECOND / 2 ? seg_migration_save(m, err) : SEGUE_OK;
+    return m->is_runner && now - m->saved_ns >= SECOND / 2 ? seg_migration_save(m, err) : SEGUE_OK;
 }
 
 segue_status seg_migration_stage(segue_migration *m, segue_stage stage, segue_error *err)
@@ -192,6 +201,7 @@ segue_status seg_migration_stage(segue_migration *m, segue_stage stage, segue_er
 
 segue_status seg_migration_leave(segue_migration *m, segue_status st, segue_error *err)
 {
+    m->is_runner = false;
     if (st == SEGUE_BUSY_ELSEWHERE) return st; /* it is somebody else's now */
     m->status.runner.id[0] = '\0';
     (void)snprintf(m->status.last_error, sizeof m->status.last_error, "%s", st == SEGUE_OK ? "" : err->message);

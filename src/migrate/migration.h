@@ -22,11 +22,13 @@ struct segue_migration {
     const segue_env *env;
     bool keeps_cas; /* the primary stores given CASes */
     atomic_bool cancelled;
-    atomic_bool cannot_move; /* the two sides are not collections of one engine */
-    _Atomic uint32_t next_manifest;
+    atomic_bool cannot_move;        /* the two sides are not collections of one engine */
+    _Atomic uint64_t next_manifest; /* see seg_next_manifest; 0: what is moved is not remembered */
 
     /* The runner's, on its thread only. */
     seg_status status;
+    bool is_runner;                       /* it has claimed the status record, and has not left */
+    const segue_verified *verifying;      /* a verification on its own: what it has found; or NULL */
     int64_t began_ns, saved_ns, shown_ns; /* monotonic; active_ns counts up to saved_ns */
     uint64_t done;                        /* records settled by this run */
 };
@@ -42,7 +44,8 @@ segue_status seg_migration_look(segue_migration *m, segue_error *err);
 segue_status seg_migration_claim(segue_migration *m, segue_error *err);
 /* Write it now: intents and results. */
 segue_status seg_migration_save(segue_migration *m, segue_error *err);
-/* Between steps: write it if a second has passed (sign of life, cursor, counts), show progress if it is time. */
+/* Between steps: write it if a second has passed (sign of life, cursor, counts; by the runner only), show progress if
+ * it is time. */
 segue_status seg_migration_tick(segue_migration *m, segue_error *err);
 void seg_migration_show(segue_migration *m, bool is_last);
 /* Enter a stage: write it, show it. */
@@ -80,12 +83,12 @@ void seg_sweep_page(segue_migration *m, const segue_page *page, bool tail, seg_s
  * again. manifest: where they are remembered (0: nowhere, for tests). Each step a store call: one scan of the
  * primary's keys (or gets, for few), the manifest, then one move, or puts into the primary followed by erases in the
  * fallback. */
-segue_status seg_sweep_records(segue_migration *m, const segue_record *const *recs, size_t n, uint32_t manifest,
+segue_status seg_sweep_records(segue_migration *m, const segue_record *const *recs, size_t n, uint64_t manifest,
                                seg_swept *swept, segue_call *call);
 
-uint32_t seg_next_manifest(segue_migration *m);
-/* Go on counting after the manifests that are there (run.c). */
-segue_status seg_number_manifests(segue_migration *m, segue_error *err);
+/* A number that no other runner gives, for its epoch is in it. 0: nothing is to be remembered, because there is no
+ * migration, or it is clean and nobody would erase it. */
+uint64_t seg_next_manifest(segue_migration *m);
 
 /* One record by its key, read anew; whatever its rule. NOT_FOUND: the fallback has none. */
 segue_status seg_sweep_key(segue_migration *m, segue_slice key, seg_swept *swept, segue_call *call);
@@ -124,6 +127,7 @@ segue_status seg_passes(segue_migration *m, segue_error *err);
 segue_status seg_seal(segue_migration *m, segue_error *err);
 /* The clients of this process use the primary alone, and those operations that began before have ended. */
 segue_status seg_seal_clients(segue_migration *m, segue_error *err);
+/* Waits for options.fence_ns first. */
 segue_status seg_clean(segue_migration *m, segue_error *err);
 segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_fn fn, void *ctx, segue_verified *v,
                         segue_error *err);

@@ -176,16 +176,20 @@ static segue_status print(const seg_status *status, segue_buf *out)
     return st;
 }
 
-/* Whether the record that is there now is the one that was to be written. */
+/* A write whose answer was lost, or that met another record than the one that was last seen: look. OK: it is there. RETRY:
+ * the record is the one before, or one of this very runner's, whose answer was lost (nobody else writes in an epoch that
+ * this runner has claimed). CAS_MISMATCH: somebody else's. */
 static segue_status found_out(segue_store *to, seg_status *status, segue_call *call)
 {
     seg_status now = {0};
     segue_status st = seg_status_load(to, status->name, &now, call);
-    if (st == SEGUE_OK && strcmp(now.runner.id, status->runner.id) == 0 && strcmp(now.run_id, status->run_id) == 0 &&
-        now.sequence == status->sequence) {
+    bool mine = st == SEGUE_OK && strcmp(now.run_id, status->run_id) == 0 && now.epoch == status->epoch &&
+                (!status->runner.id[0] || strcmp(now.runner.id, status->runner.id) == 0);
+    if (mine || (st == SEGUE_OK && now.cas == status->cas)) {
+        if (!mine || now.sequence != status->sequence) st = SEGUE_RETRY;
         status->cas = now.cas;
         status->revision = now.revision;
-    } else if (st == SEGUE_OK && now.cas == status->cas) {
+    } else if (st == SEGUE_NOT_FOUND && status->cas == 0) {
         st = SEGUE_RETRY;
     } else if (st == SEGUE_OK || st == SEGUE_NOT_FOUND) {
         st = SEGUE_CAS_MISMATCH;
@@ -206,7 +210,8 @@ static segue_status put_status(segue_store *to, seg_status *status, segue_slice 
         status->cas = cas;
         status->revision = put.rec.revision;
     }
-    return st == SEGUE_MAYBE_APPLIED ? found_out(to, status, call) : st;
+    bool is_open = st == SEGUE_MAYBE_APPLIED || st == SEGUE_CAS_MISMATCH || st == SEGUE_EXISTS;
+    return is_open ? found_out(to, status, call) : st;
 }
 
 segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *call)
@@ -221,7 +226,7 @@ segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *ca
     for (int i = 0; i < TRIES && st == SEGUE_RETRY; i++) st = put_status(to, status, segue_buf_slice(&text), call);
     if (st == SEGUE_RETRY)
         return segue_fail(call, SEGUE_UNAVAILABLE, "%s: the status record cannot be written", segue_store_url(to));
-    if (st == SEGUE_CAS_MISMATCH || st == SEGUE_EXISTS || st == SEGUE_NOT_FOUND)
+    if (st == SEGUE_CAS_MISMATCH || st == SEGUE_NOT_FOUND)
         return segue_fail(call, SEGUE_BUSY_ELSEWHERE, "somebody else has taken over migration \"%s\"", status->name);
     return st;
 }

@@ -194,25 +194,6 @@ static segue_status preflight(segue_migration *m, segue_error *err)
 
 /* ---- starting: hold, counters, forward ---- */
 
-static segue_status number_manifest(void *ctx, const segue_page *page, segue_error *err)
-{
-    segue_migration *m = ctx;
-    uint32_t number = 0;
-    (void)err;
-    for (size_t i = 0; i < page->n; i++)
-        if (seg_manifest_number(page->docs[i].rec.key, &number) && number >= atomic_load(&m->next_manifest))
-            atomic_store(&m->next_manifest, number + 1);
-    return SEGUE_OK;
-}
-
-segue_status seg_number_manifests(segue_migration *m, segue_error *err)
-{
-    char text[2 * SEG_MANIFEST_KEY_SIZE];
-    segue_bounds b = seg_manifest_bounds(m->name, text);
-    b.keys_only = true;
-    return seg_each_page(m, m->to, &b, number_manifest, m, err);
-}
-
 /* The counters that the policy names, while no client writes: so none is incremented on both sides. */
 static segue_status hand_over_counters(segue_migration *m, segue_error *err)
 {
@@ -246,7 +227,6 @@ static segue_status hold(segue_migration *m, segue_error *err)
 static segue_status start(segue_migration *m, segue_error *err)
 {
     segue_status st = seg_migration_stage(m, SEGUE_STAGE_STARTING, err);
-    if (st == SEGUE_OK) st = seg_number_manifests(m, err);
     if (st == SEGUE_OK) st = seg_migration_cancelled(m, err);
     if (st != SEGUE_OK) return st;
     int64_t began = seg_mono_ns(m->env);
@@ -298,6 +278,12 @@ static segue_status sweep(segue_migration *m, segue_error *err)
     if (st != SEGUE_OK) return st;
     segue_verified verified = {0};
     st = seg_verify(m, 0, NULL, NULL, &verified, err);
+    if (st == SEGUE_DIFFERENT)
+        return seg_error_set(
+            err, st,
+            "verification of \"%s\" found %llu differences, so nothing is sealed; verify names them and "
+            "repairs what it can",
+            m->name, (unsigned long long)verified.differences);
     if (st != SEGUE_OK) return st;
     memcpy(m->status.proof, m->status.run_id, sizeof m->status.proof);
     return seg_migration_stage(m, SEGUE_STAGE_VERIFIED, err);
@@ -312,9 +298,7 @@ static segue_status go(segue_migration *m, segue_error *err)
     }
     if (m->status.stage < SEGUE_STAGE_SEALED) st = seg_seal(m, err);
     else st = seg_seal_clients(m, err);
-    if (st != SEGUE_OK || m->options.hold_clean) return st;
-    st = seg_migration_wait(m, m->options.fence_ns, err);
-    return st == SEGUE_OK ? seg_clean(m, err) : st;
+    return st == SEGUE_OK && !m->options.hold_clean ? seg_clean(m, err) : st;
 }
 
 static segue_status give(segue_status st, const segue_error *err, segue_error *reterr)
@@ -326,13 +310,34 @@ static segue_status give(segue_status st, const segue_error *err, segue_error *r
     return st;
 }
 
+/* The migration was over before: lead the clients of this process there, too. RETRY: while they were in legacy they
+ * wrote the fallback, so there is something to do. */
+static segue_status follow(segue_migration *m, segue_error *err)
+{
+    segue_phase phase = SEGUE_PHASE_CLEAN;
+    uint64_t in_scope = 0;
+    if (m->dual && segue_dual_phase(m->dual, &phase) != SEGUE_OK)
+        return seg_error_set(err, SEGUE_INVALID_ARGUMENT, "the dual store has no phase");
+    segue_status st = SEGUE_OK;
+    if (phase < SEGUE_PHASE_FORWARD) {
+        st = seg_migration_phase(m, SEGUE_PHASE_FORWARD, err);
+        if (st == SEGUE_OK && !m->options.keep) st = count_keys(m, &in_scope, err);
+        if (st == SEGUE_OK && in_scope) return SEGUE_RETRY;
+    }
+    if (st == SEGUE_OK) st = seg_seal_clients(m, err);
+    return st == SEGUE_OK && phase < SEGUE_PHASE_CLEAN ? seg_migration_phase(m, SEGUE_PHASE_CLEAN, err) : st;
+}
+
 segue_status segue_migration_run(segue_migration *m, segue_error *reterr)
 {
     segue_error err = {0};
     if (!m->policy) return seg_error_set(reterr, SEGUE_INVALID_POLICY, "a migration needs a policy");
     if (!m->from) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a migration needs a store to move from");
-    segue_status st = preflight(m, &err);
-    if (st == SEGUE_END) return SEGUE_OK;
+    segue_status st;
+    while ((st = preflight(m, &err)) == SEGUE_END) {
+        st = follow(m, &err);
+        if (st != SEGUE_RETRY) return give(st, &err, reterr);
+    }
     if (st == SEGUE_OK) st = seg_migration_claim(m, &err);
     if (st != SEGUE_OK) return give(st, &err, reterr);
     st = go(m, &err);

@@ -42,7 +42,7 @@ typedef struct batch {
     segue_call *call;
     segue_buf manifest;
     char manifest_key[SEG_MANIFEST_KEY_SIZE];
-    uint32_t manifest_number; /* 0: none */
+    uint64_t manifest_number; /* 0: none */
 } batch;
 
 static segue_status look_up_each(batch *b)
@@ -334,7 +334,7 @@ static segue_status sweep_batch(batch *b)
     return copy_and_erase(b);
 }
 
-segue_status seg_sweep_records(segue_migration *m, const segue_record *const *recs, size_t n, uint32_t manifest,
+segue_status seg_sweep_records(segue_migration *m, const segue_record *const *recs, size_t n, uint64_t manifest,
                                seg_swept *swept, segue_call *call)
 {
     if (n == 0) return SEGUE_OK;
@@ -348,7 +348,10 @@ segue_status seg_sweep_records(segue_migration *m, const segue_record *const *re
     return st;
 }
 
-uint32_t seg_next_manifest(segue_migration *m) { return atomic_fetch_add(&m->next_manifest, 1); }
+uint64_t seg_next_manifest(segue_migration *m)
+{
+    return atomic_load(&m->next_manifest) ? atomic_fetch_add(&m->next_manifest, 1) : 0;
+}
 
 segue_status seg_sweep_key(segue_migration *m, segue_slice key, seg_swept *swept, segue_call *call)
 {
@@ -409,7 +412,7 @@ static bool is_final(segue_status st)
 /* The counts of an attempt that failed are forgotten, but not what it did for good about foreign writes. */
 static segue_status try_moves(segue_migration *m, const segue_record *const *recs, size_t n, seg_swept *swept)
 {
-    uint32_t manifest = seg_next_manifest(m);
+    uint64_t manifest = seg_next_manifest(m);
     seg_backoff backoff;
     seg_backoff_init(&backoff, BACKOFF_FIRST_NS, BACKOFF_MOST_NS);
     for (int i = 1;; i++) {

@@ -27,20 +27,26 @@ typedef struct verifying {
 
 /* ---- differences and their repair ---- */
 
+/* A record with another content: the CASes that it had in the fallback, and has in the primary. */
+typedef struct damaged {
+    uint64_t moved_cas, cas;
+} damaged;
+
 /* The fallback's record over the primary's damaged one, as a change of it. */
-static segue_status replace_content(verifying *v, segue_slice key, uint64_t cas, segue_call *call)
+static segue_status replace_content(verifying *v, segue_slice key, const damaged *d, segue_call *call)
 {
     SEG_AUTO(segue_doc) fallback = {0};
     segue_status st = seg_call_get(v->m->from, key, &fallback, call);
     if (st != SEGUE_OK) return st;
-    if (fallback.rec.cas != cas) return SEGUE_CAS_MISMATCH; /* not the record that was moved */
-    segue_put put = {.rec = fallback.rec, .condition = SEGUE_IF_CAS, .if_cas = cas, .cas_floor = cas};
+    if (fallback.rec.cas != d->moved_cas) return SEGUE_CAS_MISMATCH; /* not the record that was moved */
+    segue_put put = {.rec = fallback.rec, .condition = SEGUE_IF_CAS, .if_cas = d->cas, .cas_floor = d->moved_cas};
     put.rec.revision++;
     return seg_call_put(v->m->to, &put, NULL, call);
 }
 
 /* OK: repaired. NOT_FOUND, CAS_MISMATCH: there is nothing to repair it from. */
-static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice key, uint64_t cas, segue_error *err)
+static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice key, const damaged *what,
+                           segue_error *err)
 {
     segue_migration *m = v->m;
     segue_call call = seg_migration_call(m, err);
@@ -53,7 +59,7 @@ static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice
         if (m->policy->rules[rule].action == SEGUE_ACTION_COUNTER) st = seg_counter_hand_over(m, key, &swept, &call);
         else st = seg_sweep_key(m, key, &swept, &call);
         break;
-    case SEGUE_DIFF_CONTENT: st = replace_content(v, key, cas, &call); break;
+    case SEGUE_DIFF_CONTENT: st = replace_content(v, key, what, &call); break;
     case SEGUE_DIFF_NEWER:
         if (m->options.on_foreign_write == SEGUE_FOREIGN_STOP) break;
         st = seg_foreign_settle(m, key, m->options.on_foreign_write, &swept, &call);
@@ -75,13 +81,15 @@ static const char *words(segue_difference_kind kind)
     return "is newer in the fallback than in the primary: somebody wrote it behind the migration's back";
 }
 
-static segue_status report(verifying *v, segue_difference_kind kind, segue_slice key, uint64_t cas, segue_error *err)
+/* `what`: for SEGUE_DIFF_CONTENT, else NULL. */
+static segue_status report(verifying *v, segue_difference_kind kind, segue_slice key, const damaged *what,
+                           segue_error *err)
 {
     char quoted[SEG_QUOTED_MAX], text[SEG_QUOTED_MAX + 120];
     segue_difference d = {.kind = kind, .key = key, .text = text};
     v->v->differences++;
     if (v->options & SEGUE_VERIFY_REPAIR) {
-        segue_status st = repair(v, kind, key, cas, err);
+        segue_status st = repair(v, kind, key, what, err);
         if (st != SEGUE_OK && st != SEGUE_NOT_FOUND && st != SEGUE_CAS_MISMATCH && st != SEGUE_NOT_A_NUMBER) return st;
         d.repaired = st == SEGUE_OK;
         v->v->repaired += d.repaired;
@@ -137,7 +145,7 @@ static segue_status check_entry(verifying *v, const seg_entry *e, const segue_re
     segue_verified *n = v->v;
     if ((e->bits & SEG_ENTRY_HIDDEN) && v->m->status.stage >= SEGUE_STAGE_CLEANING) return SEGUE_OK; /* may be purged */
     n->checked++;
-    if (!rec) return report(v, SEGUE_DIFF_MISSING, e->key, 0, err);
+    if (!rec) return report(v, SEGUE_DIFF_MISSING, e->key, NULL, err);
     bool keeps_cas = v->m->keeps_cas;
     segue_record as_stored = *rec;
     if (!keeps_cas) as_stored.cas = 0;
@@ -149,7 +157,8 @@ static segue_status check_entry(verifying *v, const seg_entry *e, const segue_re
         if (rec->is_tombstone) n->deleted++;
         else n->changed++;
     } else {
-        return report(v, SEGUE_DIFF_CONTENT, e->key, e->cas, err);
+        damaged d = {e->cas, rec->cas};
+        return report(v, SEGUE_DIFF_CONTENT, e->key, &d, err);
     }
     return SEGUE_OK;
 }
@@ -183,7 +192,8 @@ static segue_status check_manifests(void *ctx, const segue_page *page, segue_err
     verifying *v = ctx;
     for (size_t i = 0; i < page->n; i++) {
         segue_status st = check_manifest(v, &page->docs[i].rec, err);
-        if (st == SEGUE_OK && v->m->status.runner.id[0]) st = seg_migration_tick(v->m, err);
+        if (st == SEGUE_OK) st = seg_migration_tick(v->m, err);
+        if (st == SEGUE_OK) st = seg_migration_cancelled(v->m, err);
         if (st != SEGUE_OK) return st;
     }
     return SEGUE_OK;
@@ -202,12 +212,13 @@ static segue_status check_left(verifying *v, const segue_record *rec, segue_slic
 {
     const segue_record *found = NULL;
     v->v->in_scope++;
-    if (!v->keep) return report(v, SEGUE_DIFF_LEFT, rec->key, 0, err);
+    if (!v->keep) return report(v, SEGUE_DIFF_LEFT, rec->key, NULL, err);
     segue_status st = find(v, rec->key, last, left, true, &found, err);
     if (st != SEGUE_OK) return st;
-    if (!found) return report(v, SEGUE_DIFF_MISSING, rec->key, 0, err);
+    if (!found && v->m->status.stage >= SEGUE_STAGE_CLEANING) return SEGUE_OK; /* deleted for good, as is legal now */
+    if (!found) return report(v, SEGUE_DIFF_MISSING, rec->key, NULL, err);
     if (seg_foreign_is_newer(v->m, rec, found->cas, found->is_tombstone))
-        return report(v, SEGUE_DIFF_NEWER, rec->key, 0, err);
+        return report(v, SEGUE_DIFF_NEWER, rec->key, NULL, err);
     return SEGUE_OK;
 }
 
@@ -220,7 +231,7 @@ static segue_status check_fallback(void *ctx, const segue_page *page, segue_erro
         segue_status st = check_left(v, &page->docs[i].rec, page->docs[page->n - 1].rec.key, page->n - i, err);
         if (st != SEGUE_OK) return st;
     }
-    return v->m->status.runner.id[0] ? seg_migration_tick(v->m, err) : SEGUE_OK;
+    return seg_migration_tick(v->m, err);
 }
 
 /* ---- the whole ---- */
@@ -241,6 +252,17 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
                          m->name, (unsigned long long)ret->differences, (unsigned long long)ret->repaired);
 }
 
+/* A repair moves records, so it is the work of a runner, and of the policy that they were moved by. */
+static segue_status begin_repairs(segue_migration *m, segue_error *err)
+{
+    if (strcmp(m->status.policy, m->policy->digest) != 0 && !m->options.new_policy)
+        return seg_error_set(err, SEGUE_REFUSED,
+                             "migration \"%s\" ran under another policy (%s, now %s), by which other records would be "
+                             "repaired; give that one, or verify without repair",
+                             m->name, m->status.policy, m->policy->digest);
+    return seg_migration_claim(m, err);
+}
+
 segue_status segue_migration_verify(segue_migration *m, unsigned verify_options, segue_difference_fn fn, void *ctx,
                                     segue_verified *ret_verified, segue_error *reterr)
 {
@@ -251,9 +273,14 @@ segue_status segue_migration_verify(segue_migration *m, unsigned verify_options,
         return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a verification needs the store that was moved from");
     segue_status st = seg_migration_look(m, &err);
     if (st == SEGUE_OK) m->options.keep = m->status.keep;
+    if (st == SEGUE_OK && (verify_options & SEGUE_VERIFY_REPAIR)) st = begin_repairs(m, &err);
     if (st == SEGUE_NOT_FOUND) st = SEGUE_OK; /* then there are no manifests, and the fallback says it all */
-    if (st == SEGUE_OK && (verify_options & SEGUE_VERIFY_REPAIR)) st = seg_number_manifests(m, &err);
+    if (!m->is_runner) m->began_ns = seg_mono_ns(m->env);
+    m->verifying = &v;
+    seg_migration_show(m, false);
     if (st == SEGUE_OK) st = seg_verify(m, verify_options, fn, ctx, &v, &err);
+    if (m->is_runner) st = seg_migration_leave(m, st, &err);
+    m->verifying = NULL;
     if (ret_verified && (st == SEGUE_OK || st == SEGUE_DIFFERENT)) *ret_verified = v;
     if (st != SEGUE_OK && reterr) {
         *reterr = err;
