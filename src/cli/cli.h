@@ -60,6 +60,8 @@ struct seg_cli {
     bool quiet;
 };
 
+/* Whether --json is among the words, so that also wrong usage is said in it. */
+bool seg_cli_wants_json(int argc, char **argv);
 /* Parse what follows the verb. Not SEG_EXIT_DONE: said already, end with it. */
 int seg_cli_parse(seg_cli *cli, const seg_cli_verb *verb, int argc, char **argv);
 void seg_cli_free(seg_cli *cli);

@@ -6,14 +6,16 @@
 
 enum { VERBS_MAX = 32 };
 
-static int unknown_verb(const char *typed)
+static int unknown_verb(int argc, char **argv)
 {
+    const char *typed = argv[0];
+    seg_cli cli = {.json = seg_cli_wants_json(argc, argv)};
     const char *names[VERBS_MAX];
     size_t n = 0;
     for (const seg_cli_verb *v = seg_cli_verbs; v->name && n < VERBS_MAX; v++) names[n++] = v->name;
     const char *nearest = seg_cli_nearest(typed, names, n);
-    if (nearest) return seg_cli_usage(NULL, "there is no verb \"%s\"; did you mean \"%s\"?", typed, nearest);
-    return seg_cli_usage(NULL, "there is no verb \"%s\"", typed);
+    if (nearest) return seg_cli_usage(&cli, "there is no verb \"%s\"; did you mean \"%s\"?", typed, nearest);
+    return seg_cli_usage(&cli, "there is no verb \"%s\"", typed);
 }
 
 /* The verb that argv begins with, which may be two words; *ret_words: how many. */
@@ -33,7 +35,7 @@ static int run_verb(int argc, char **argv)
 {
     int words = 0;
     const seg_cli_verb *verb = verb_of(argc, argv, &words);
-    if (!verb) return unknown_verb(argv[0]);
+    if (!verb) return unknown_verb(argc, argv);
     seg_cli cli;
     int code = seg_cli_parse(&cli, verb, argc - words, argv + words);
     if (code == SEG_EXIT_DONE && cli.verb) code = seg_cli_finish(&cli, verb->run(&cli));
@@ -49,7 +51,7 @@ static int help_for(int argc, char **argv)
         seg_cli_overview(stdout);
     } else {
         const seg_cli_verb *verb = verb_of(argc, argv, &words);
-        if (!verb) return unknown_verb(argv[0]);
+        if (!verb) return unknown_verb(argc, argv);
         seg_cli_help(stdout, verb);
     }
     return seg_cli_finish(&cli, SEG_EXIT_DONE);

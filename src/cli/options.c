@@ -103,9 +103,16 @@ static int check_arguments(const seg_cli *cli)
     return SEG_EXIT_DONE;
 }
 
+bool seg_cli_wants_json(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0) return true;
+    return false;
+}
+
 int seg_cli_parse(seg_cli *cli, const seg_cli_verb *verb, int argc, char **argv)
 {
-    *cli = (seg_cli){.verb = verb};
+    *cli = (seg_cli){.verb = verb, .json = seg_cli_wants_json(argc, argv)};
     cli->given = seg_alloc_zero(sizeof *cli->given * (size_t)(argc + 1));
     cli->arguments = seg_alloc_zero(sizeof *cli->arguments * (size_t)(argc + 1));
     if (!cli->given || !cli->arguments) return seg_cli_failf(cli, SEGUE_NO_MEMORY, "out of memory");

@@ -56,6 +56,11 @@ refused 2 'given twice' "an option given twice" ls --limit 3 --limit 4 sqlite:x
 refused 2 'needs --from and --to' "plan without sides" plan
 refused 2 'needs --policy' "plan without policy" plan --from sqlite:a --to sqlite:b
 
+for words in "exprot --json" "export --tombstnes --json sqlite:x" "get --json sqlite:x"; do
+    run $words
+    true_that "wrong usage is JSON with --json: $words" [ "$code $(grep -c '^{"error":{"status":"INVALID_ARGUMENT",' "$T/err") $(wc -l <"$T/err")" = "2 1 1" ]
+done
+
 for shell in bash zsh fish; do
     case $shell in bash) file=segue.bash ;; zsh) file=_segue ;; fish) file=segue.fish ;; esac
     run --completion $shell
