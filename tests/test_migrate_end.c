@@ -39,6 +39,39 @@ static void erase_record(segue_store *store, const char *key)
     assert_ok(seg_call_erase(store, K(key), doc.rec.cas, &call));
 }
 
+/* ---- what is said before and after ---- */
+
+/* A plan reads everything, a migration only the range in which a rule can take something. */
+static void plan_and_migration_agree_on_what_is_left(void **state)
+{
+    (void)state;
+    mscene s;
+    segue_plan plan = {0};
+    segue_policy *scene_policy, *narrow = NULL;
+    begin_scene(&s, MEM_TWO);
+    static const char text[] =
+        "{\"rules\":[{\"key\":\"d:01\",\"action\":\"leave\"},{\"prefix\":\"d:\",\"action\":\"move\"}]}";
+    assert_ok(segue_policy_parse(K(text), &narrow, &test_err));
+    scene_policy = s.policy;
+    s.options.policy = narrow;
+    s.options.count_first = true;
+    assert_ok(segue_plan_make(s.from, s.to, narrow, &plan, &test_err));
+    assert_ok(run_scene(&s));
+    segue_migration_status status = read_status(&s);
+    const segue_tally *left = &plan.by_action[SEGUE_ACTION_LEAVE];
+    assert_int_equal(plan.outside.live, 4); /* hb:1, hb:2, n:counter, other */
+    assert_int_equal(status.counts.left, left->live + left->tombstones - plan.outside.live - plan.outside.tombstones);
+    assert_int_equal(status.counts.left, 1);
+    assert_int_equal(status.total, status.counts.moved);
+    assert_int_equal(status.done, status.total);
+    assert_true(status.run_ns > 0);
+    segue_migration_status_free(&status);
+    segue_plan_free(&plan);
+    segue_policy_free(narrow);
+    s.policy = scene_policy;
+    end_scene(&s);
+}
+
 /* ---- the fence ---- */
 
 static void cleaning_by_hand_waits_for_the_fence(void **state)
@@ -358,6 +391,7 @@ int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, test_make_folder, test_remove_folder)
     const struct CMUnitTest tests[] = {
+        IN_FOLDER(plan_and_migration_agree_on_what_is_left),
         IN_FOLDER(cleaning_by_hand_waits_for_the_fence),
         IN_FOLDER(verification_after_a_kill_writes_nothing),
         IN_FOLDER(a_verification_shows_progress_and_can_be_stopped),

@@ -128,6 +128,7 @@ typedef struct segue_plan_prefix {
 typedef struct segue_plan {
     segue_tally all;
     segue_tally by_action[SEGUE_N_ACTIONS];
+    segue_tally outside;  /* of leave: outside the range of keys that a migration has to look at */
     segue_tally *by_rule; /* one for each rule of the policy, by its number */
     size_t n_rules;
     segue_plan_prefix *unmatched; /* in byte order */
@@ -321,7 +322,9 @@ typedef struct segue_migration_status {
     char policy_digest[SEGUE_POLICY_DIGEST_SIZE];
     bool keep;
     uint64_t pass;  /* the one under way, or the last */
-    uint64_t total; /* counted before, 0 not known */
+    uint64_t total; /* in scope when the last run began, 0 not known */
+    uint64_t done;  /* of them, settled by that run */
+    int64_t run_ns; /* how long it has been at work */
     segue_counts counts;
     char *cursor;       /* everything up to and with this key is done in this pass; printable; "" none */
     int64_t started_s;  /* Unix seconds */

@@ -131,10 +131,26 @@ static segue_status step_verify(segue_migration *migration, void *ctx, segue_err
     return segue_migration_verify(migration, v->options, on_difference, v, &v->verified, err);
 }
 
-static void report_verified(const seg_cli *cli, const segue_verified *v)
+/* Why there was nothing to compare by content; NULL: there was, or nothing has been moved yet. */
+static const char *why_nothing(const seg_cli *cli, segue_store *to)
+{
+    segue_migration_status status = {0};
+    segue_status st = segue_migration_status_read(to, seg_cli_value(cli, "name"), &status, NULL);
+    segue_stage stage = status.stage;
+    segue_migration_status_free(&status);
+    if (st == SEGUE_NOT_FOUND)
+        return "no migration has begun here, so nothing was moved that could be compared: only the old store was looked at";
+    if (st == SEGUE_OK && stage == SEGUE_STAGE_CLEAN)
+        return "the migration is clean, and with it went the digests of what was moved: only the old store was looked at "
+               "(`migrate --hold-clean`, verify, clean compares everything once more)";
+    return NULL;
+}
+
+static void report_verified(const seg_cli *cli, const segue_verified *v, const char *nothing)
 {
     char a[32], b[32], c[32], d[32], e[32], f[32], g[32];
     if (cli->json) {
+        if (nothing) seg_cli_note(cli, "%s", nothing);
         seg_json_out out = {.file = stdout};
         seg_json_begin(&out, NULL, '{');
         seg_json_number(&out, "checked", v->checked);
@@ -148,25 +164,15 @@ static void report_verified(const seg_cli *cli, const segue_verified *v)
         seg_json_line(&out);
         return;
     }
-    printf("%s records that were moved looked up: %s equal, %s changed by clients since, %s deleted or expired since\n"
-           "%s records in scope left in the old store looked at\n%s%s differences%s, %s repaired\n",
-           seg_cli_count(v->checked, a), seg_cli_count(v->same, b), seg_cli_count(v->changed, c),
-           seg_cli_count(v->deleted, d), seg_cli_count(v->in_scope, e),
-           seg_cli_style(v->differences > v->repaired ? SEG_BAD : SEG_GOOD), seg_cli_count(v->differences, f),
-           seg_cli_style(SEG_PLAIN), seg_cli_count(v->repaired, g));
-}
-
-static const char clean_text[] =
-    "the migration is clean: with `segue clean` went the digests of what was moved, so only the "
-    "old store could be looked at. `migrate --hold-clean`, verify, clean compares everything once more";
-
-static bool is_clean(const seg_cli *cli, segue_store *to)
-{
-    segue_migration_status status = {0};
-    segue_status st = segue_migration_status_read(to, seg_cli_value(cli, "name"), &status, NULL);
-    bool clean = st == SEGUE_OK && status.stage == SEGUE_STAGE_CLEAN;
-    segue_migration_status_free(&status);
-    return clean;
+    if (nothing) printf("%s\n", nothing);
+    else
+        printf(
+            "%s records that were moved looked up: %s equal, %s changed by clients since, %s deleted or expired since\n",
+            seg_cli_count(v->checked, a), seg_cli_count(v->same, b), seg_cli_count(v->changed, c),
+            seg_cli_count(v->deleted, d));
+    printf("%s records in scope left in the old store looked at\n%s%s differences%s, %s repaired\n",
+           seg_cli_count(v->in_scope, e), seg_cli_style(v->differences > v->repaired ? SEG_BAD : SEG_GOOD),
+           seg_cli_count(v->differences, f), seg_cli_style(SEG_PLAIN), seg_cli_count(v->repaired, g));
 }
 
 int seg_verb_verify(seg_cli *cli)
@@ -180,8 +186,7 @@ int seg_verb_verify(seg_cli *cli)
     if (code != SEG_EXIT_DONE) return code;
     segue_status st = with_migration(cli, &sides, &options, step_verify, &v, &err);
     if (st == SEGUE_OK || st == SEGUE_DIFFERENT) {
-        report_verified(cli, &v.verified);
-        if (is_clean(cli, sides.to)) seg_cli_note(cli, "%s", clean_text);
+        report_verified(cli, &v.verified, v.verified.checked ? NULL : why_nothing(cli, sides.to));
     }
     return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(cli, st, &err);
 }

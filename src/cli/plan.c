@@ -1,5 +1,6 @@
 /* L6: plan: what a migration would do. */
 #include "base/base.h"
+#include "base/env.h"
 #include "cli/policy.h"
 
 /* Rules of one family and database, added up. */
@@ -54,7 +55,8 @@ static void print_unmatched(const segue_plan *plan, const segue_policy *policy)
     }
 }
 
-static void print_plan(const seg_cli *cli, const segue_plan *plan, const segue_policy *policy, family *families)
+static void print_plan(const seg_cli *cli, const segue_plan *plan, const segue_policy *policy, family *families,
+                       int64_t took_ns)
 {
     const char *bold = seg_cli_style(SEG_BOLD), *plain = seg_cli_style(SEG_PLAIN);
     char a[32], b[32];
@@ -75,12 +77,18 @@ static void print_plan(const seg_cli *cli, const segue_plan *plan, const segue_p
         const segue_tally *t = &plan->by_action[action];
         if (t->live + t->tombstones == 0) continue;
         print_tally(SEG_BOLD, segue_action_name((segue_action)action), "altogether", "", t);
+        if (action == SEGUE_ACTION_LEAVE && plan->outside.live + plan->outside.tombstones > 0) {
+            segue_tally seen = {t->live - plan->outside.live, t->tombstones - plan->outside.tombstones,
+                                t->bytes - plan->outside.bytes};
+            print_tally(SEG_PLAIN, "", "of them a migration reads", "", &seen);
+        }
     }
     print_tally(SEG_PLAIN, "", "all records", "", &plan->all);
     if (plan->already)
         printf("\n%s of them have a record in the new store already, which wins.\n", seg_cli_count(plan->already, a));
     if (plan->reserved) printf("\n%s records are Segue's own and are not counted.\n", seg_cli_count(plan->reserved, b));
     print_unmatched(plan, policy);
+    printf("\nReading took %s; how long the move takes, `segue rehearse` shows.\n", seg_cli_time(took_ns, a));
 }
 
 static void tally_json(seg_json_out *out, const segue_tally *t)
@@ -90,7 +98,7 @@ static void tally_json(seg_json_out *out, const segue_tally *t)
     seg_json_number(out, "bytes", t->bytes);
 }
 
-static void json_plan(const segue_plan *plan, const segue_policy *policy, family *families)
+static void json_plan(const segue_plan *plan, const segue_policy *policy, family *families, int64_t took_ns)
 {
     seg_json_out out = {.file = stdout};
     size_t n = add_up(plan, policy, families);
@@ -104,6 +112,9 @@ static void json_plan(const segue_plan *plan, const segue_policy *policy, family
         tally_json(&out, &plan->by_action[action]);
         seg_json_end(&out, '}');
     }
+    seg_json_end(&out, '}');
+    seg_json_begin(&out, "left_outside", '{');
+    tally_json(&out, &plan->outside);
     seg_json_end(&out, '}');
     seg_json_begin(&out, "families", '[');
     for (size_t f = 0; f < n; f++) {
@@ -126,6 +137,7 @@ static void json_plan(const segue_plan *plan, const segue_policy *policy, family
     seg_json_end(&out, ']');
     seg_json_number(&out, "already", plan->already);
     seg_json_number(&out, "reserved", plan->reserved);
+    seg_json_real(&out, "read_seconds", (double)took_ns / 1e9);
     if (plan->stop_key[0]) seg_json_key(&out, "stop_key", segue_str(plan->stop_key));
     seg_json_end(&out, '}');
     seg_json_line(&out);
@@ -138,12 +150,14 @@ int seg_verb_plan(seg_cli *cli)
     SEG_AUTO_SIDES sides;
     int code = seg_sides_open(cli, SEGUE_OPEN_READ_ONLY, 0, &sides);
     if (code != SEG_EXIT_DONE) return code;
+    int64_t began = seg_mono_ns(segue_env_default());
     segue_status st = segue_plan_make(sides.from, sides.to, sides.policy, &plan, &err);
     if (st != SEGUE_OK) return seg_cli_fail(cli, st, &err);
+    int64_t took = seg_mono_ns(segue_env_default()) - began;
     family *families = seg_alloc_zero(sizeof *families * (plan.n_rules + 1));
     if (!families) code = seg_cli_failf(cli, SEGUE_NO_MEMORY, "out of memory for the plan");
-    else if (cli->json) json_plan(&plan, sides.policy, families);
-    else print_plan(cli, &plan, sides.policy, families);
+    else if (cli->json) json_plan(&plan, sides.policy, families, took);
+    else print_plan(cli, &plan, sides.policy, families, took);
     if (families && plan.stop_key[0]) {
         char quoted[SEG_QUOTED_MAX];
         code = seg_cli_failf(cli, SEGUE_REFUSED, "a rule says \"stop\" to the key %s: it must not be there",

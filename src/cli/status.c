@@ -26,6 +26,19 @@ static void counts_json(seg_json_out *out, const segue_counts *c)
     seg_json_end(out, '}');
 }
 
+/* Records a second, on average since the last run began. 0: not known. */
+static double rate_of(const segue_migration_status *s)
+{
+    return s->run_ns > 0 ? (double)s->done * 1e9 / (double)s->run_ns : 0;
+}
+
+/* What is left of the sweep at that rate. Negative: not known, or nobody is at it. */
+static double seconds_left(const segue_migration_status *s)
+{
+    bool is_known = s->is_running && s->stage == SEGUE_STAGE_SWEEPING && s->done && s->total > s->done && s->run_ns > 0;
+    return is_known ? (double)(s->total - s->done) / rate_of(s) : -1;
+}
+
 static void texts_json(seg_json_out *out, const char *name, char *const *texts, size_t n)
 {
     seg_json_begin(out, name, '[');
@@ -50,6 +63,9 @@ void seg_status_json(const segue_migration_status *s)
     seg_json_bool(&out, "keep", s->keep);
     seg_json_number(&out, "pass", s->pass);
     seg_json_number(&out, "total", s->total);
+    seg_json_number(&out, "done", s->done);
+    seg_json_real(&out, "rate", rate_of(s));
+    if (seconds_left(s) >= 0) seg_json_real(&out, "seconds_left", seconds_left(s));
     counts_json(&out, &s->counts);
     seg_json_text(&out, "cursor", segue_str(or_empty(s->cursor)));
     seg_json_number(&out, "started", (uint64_t)s->started_s);
@@ -70,6 +86,18 @@ static void line(const char *what, uint64_t n, const char *remark)
     if (n) printf("  %12s %s%s%s%s\n", seg_cli_count(n, count), what, *remark ? "  " : "", remark, "");
 }
 
+/* ", 12,345/s, 3.4 s left"; "" if there is nothing to say. */
+static const char *pace(const segue_migration_status *s, char out[96])
+{
+    char a[32], b[32];
+    double left = seconds_left(s);
+    out[0] = '\0';
+    if (left >= 0)
+        (void)snprintf(out, 96, ", %s/s, %s left", seg_cli_count((uint64_t)rate_of(s), a),
+                       seg_cli_time((int64_t)(left * 1e9), b)); /* fits */
+    return out;
+}
+
 static void state_text(const segue_migration_status *s)
 {
     bool done = s->stage == SEGUE_STAGE_CLEAN;
@@ -85,9 +113,11 @@ static void state_text(const segue_migration_status *s)
 
 void seg_status_text(const segue_migration_status *s)
 {
-    char a[32], b[64];
+    char a[32], b[64], c[96];
     state_text(s);
     printf("  from  %s\n  to    %s\n", or_empty(s->from), or_empty(s->to));
+    if (s->is_running && s->total)
+        printf("  now   %s of %s settled%s\n", seg_cli_count(s->done, a), seg_cli_count(s->total, b), pace(s, c));
     (void)snprintf(b, sizeof b, "(%s)", seg_cli_size(s->counts.moved_bytes, a)); /* fits */
     line(s->keep ? "copied" : "moved", s->counts.moved, b);
     line("were in the new store already", s->counts.already, "");
@@ -111,11 +141,10 @@ void seg_status_text(const segue_migration_status *s)
 /* One line for --watch. */
 static void watch_line(const segue_migration_status *s)
 {
-    char a[32], b[32], c[32];
-    uint64_t done = s->counts.moved + s->counts.already + s->counts.dropped + s->counts.counters;
-    printf("%s%s, pass %llu, %s of %s settled, %s left%s%s\n", segue_stage_name(s->stage),
+    char a[32], b[32], c[96];
+    printf("%s%s, pass %llu, %s of %s settled%s%s%s\n", segue_stage_name(s->stage),
            s->is_running || s->stage == SEGUE_STAGE_CLEAN ? "" : " (not running)", (unsigned long long)s->pass,
-           seg_cli_count(done, a), s->total ? seg_cli_count(s->total, b) : "?", seg_cli_count(s->counts.left, c),
+           seg_cli_count(s->done, a), s->total ? seg_cli_count(s->total, b) : "?", pace(s, c),
            s->last_error && *s->last_error ? ", last error: " : "", or_empty(s->last_error));
 }
 

@@ -141,6 +141,8 @@ segue_status seg_migration_save(segue_migration *m, segue_error *err)
     int64_t now = seg_mono_ns(m->env);
     m->status.active_ns += now - m->saved_ns;
     m->saved_ns = now;
+    m->status.done = m->done;
+    m->status.run_ns = now - m->began_ns;
     if (m->status.runner.id[0]) m->status.runner.beat_ns = seg_wall_ns(m->env);
     seg_backoff backoff;
     seg_backoff_init(&backoff, 10 * MILLISECOND, SECOND);

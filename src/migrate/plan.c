@@ -10,6 +10,7 @@ typedef struct planning {
     segue_plan *plan;
     segue_store *to; /* or NULL */
     segue_buf keys;  /* of move and counter, of this page: u8 size, key */
+    segue_bounds looked_at;
 } planning;
 
 static void add(segue_tally *tally, const segue_record *rec)
@@ -74,6 +75,10 @@ static segue_status count(planning *p, const segue_record *rec)
     add(&plan->all, rec);
     add(&plan->by_rule[number], rec);
     add(&plan->by_action[action], rec);
+    const segue_bounds *b = &p->looked_at;
+    bool is_outside = segue_slice_compare(rec->key, b->from) < 0 ||
+                      (b->to.size && segue_slice_compare(rec->key, b->to) >= 0);
+    if (is_outside) add(&plan->outside, rec);
     if (number + 1 == p->policy->n_rules) add(&place_of(plan, rec->key)->tally, rec);
     if (action == SEGUE_ACTION_STOP && !plan->stop_key[0]) put_text(plan->stop_key, rec->key.data, rec->key.size);
     if (!p->to || (action != SEGUE_ACTION_MOVE && action != SEGUE_ACTION_COUNTER)) return SEGUE_OK;
@@ -155,7 +160,7 @@ segue_status segue_plan_make(segue_store *from, segue_store *to, const segue_pol
     segue_plan plan = {.n_rules = policy->n_rules};
     plan.by_rule = seg_alloc_zero(plan.n_rules * sizeof *plan.by_rule);
     plan.unmatched = seg_alloc_zero(SEGUE_PLAN_PREFIXES_MAX * sizeof *plan.unmatched);
-    planning p = {.policy = policy, .plan = &plan, .to = to};
+    planning p = {.policy = policy, .plan = &plan, .to = to, .looked_at = seg_policy_bounds(policy)};
     segue_status st = SEGUE_NO_MEMORY;
     if (plan.by_rule && plan.unmatched) st = read_all(&p, from, reterr);
     else (void)seg_error_set(reterr, st, "out of memory for a plan");

@@ -154,16 +154,17 @@ static json_t *text_of(segue_slice text)
 static json_t *to_json(const seg_status *s)
 {
     return json_pack(
-        "{s:i,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:s,s:b,s:b,s:b,s:I,s:I,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,"
+        "{s:i,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:s,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,"
         "s:o,s:n,s:{},s:{}}",
         "segue", RECORD_FORMAT, "name", s->name, "run_id", s->run_id, "epoch", (json_int_t)s->epoch, "sequence",
         (json_int_t)s->sequence, "stage", segue_stage_name(s->stage), "from", text_of(segue_buf_slice(&s->from)), "to",
         text_of(segue_buf_slice(&s->to)), "policy", s->policy, "keep", s->keep, "keep_cas", s->keep_cas, "tail",
-        s->is_tail, "pass", (json_int_t)s->pass, "total", (json_int_t)s->total, "counts", counts_of(s), "cursor",
-        hex_of(&s->cursor), "proof", s->proof, "started_s", (json_int_t)s->started_s, "changed_s",
-        (json_int_t)s->changed_s, "finished_s", (json_int_t)s->finished_s, "active_ns", (json_int_t)s->active_ns,
-        "hold_ns", (json_int_t)s->hold_ns, "last_error", text_of(segue_str(s->last_error)), "failed",
-        hexes_of(&s->failed), "foreign", hexes_of(&s->foreign), "runner", runner_of(s), "lease", "nodes", "control");
+        s->is_tail, "pass", (json_int_t)s->pass, "total", (json_int_t)s->total, "done", (json_int_t)s->done, "run_ns",
+        (json_int_t)s->run_ns, "counts", counts_of(s), "cursor", hex_of(&s->cursor), "proof", s->proof, "started_s",
+        (json_int_t)s->started_s, "changed_s", (json_int_t)s->changed_s, "finished_s", (json_int_t)s->finished_s,
+        "active_ns", (json_int_t)s->active_ns, "hold_ns", (json_int_t)s->hold_ns, "last_error",
+        text_of(segue_str(s->last_error)), "failed", hexes_of(&s->failed), "foreign", hexes_of(&s->foreign), "runner",
+        runner_of(s), "lease", "nodes", "control");
 }
 
 static segue_status print(const seg_status *status, segue_buf *out)
@@ -314,6 +315,8 @@ static bool from_json(const json_t *root, seg_status *s)
     s->is_tail = json_is_true(json_object_get(root, "tail"));
     s->pass = number(root, "pass");
     s->total = number(root, "total");
+    s->done = number(root, "done");
+    s->run_ns = (int64_t)number(root, "run_ns");
     s->started_s = (int64_t)number(root, "started_s");
     s->changed_s = (int64_t)number(root, "changed_s");
     s->finished_s = (int64_t)number(root, "finished_s");

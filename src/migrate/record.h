@@ -50,6 +50,8 @@ typedef struct seg_status {
     bool is_tail;  /* the sweep has come to what is moved last */
     uint64_t pass;
     uint64_t total;
+    uint64_t done;  /* of total, settled by the last run, and how long that has taken */
+    int64_t run_ns;
     segue_counts counts;
     segue_buf cursor; /* this pass: done up to and with this key; empty: from the beginning */
     /* The proof of R-sealed: the run whose last pass was full, uncut and without errors and found nothing left to do,

@@ -36,6 +36,8 @@ static bool fill(segue_migration_status *out, const seg_status *s, const segue_e
     out->keep = s->keep;
     out->pass = s->pass;
     out->total = s->total;
+    out->done = s->done;
+    out->run_ns = s->run_ns;
     out->counts = s->counts;
     out->started_s = s->started_s;
     out->changed_s = s->changed_s;
