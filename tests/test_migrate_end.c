@@ -3,6 +3,7 @@
 #include "migration_scene.h"
 
 #include "base/env.h"
+#include "migrate/record.h"
 #include "doc/pill.h"
 
 typedef struct heard {
@@ -330,6 +331,57 @@ static void its_own_write_is_nobody_elses(void **state)
     }
 }
 
+static void cancel_the_sweep(void *ctx, const segue_progress *progress)
+{
+    watcher *w = ctx;
+    if (progress->stage == SEGUE_STAGE_SWEEPING) segue_migration_cancel(w->migration);
+}
+
+/* A folder's name may be any bytes, the status record is JSON. */
+static void a_path_that_is_not_utf8_can_be_gone_on_with(void **state)
+{
+    (void)state;
+    mscene s = {0};
+    watcher w = {0};
+    fill_url(s.from_url, "sqlite:{}/f\xff\x22.db", 0);
+    fill_url(s.to_url, "sqlite:{}/t\xc3.db", 0);
+    assert_ok(segue_policy_parse(K(policy_text), &s.policy, &test_err));
+    s.options = (segue_migration_options){.policy = s.policy, .page_docs = 3, .stale_ns = 1};
+    open_stores(&s);
+    fill_store(s.from);
+    s.options.progress = cancel_the_sweep;
+    s.options.progress_ctx = &w;
+    assert_ok(segue_migration_open(s.from, s.to, &s.options, &w.migration, &test_err));
+    assert_status(segue_migration_run(w.migration, &test_err), SEGUE_NOT_FINISHED);
+    segue_migration_close(w.migration);
+    s.options.progress = NULL;
+    segue_migration_status status = read_status(&s);
+    assert_non_null(strstr(status.from, "f\\xff\".db"));
+    assert_non_null(strstr(status.to, "t\\xc3.db"));
+    segue_migration_status_free(&status);
+    assert_ok(run_scene(&s));
+    assert_moved(&s, "odd paths");
+    assert_ok(run_scene(&s)); /* and is known to be done */
+    end_scene(&s);
+}
+
+/* A sentence may quote anything, and be cut anywhere. */
+static void no_last_error_spoils_the_status_record(void **state)
+{
+    (void)state;
+    segue_store *store = NULL;
+    seg_status written = {.name = "default", .run_id = "r", .stage = SEGUE_STAGE_SWEEPING}, read = {0};
+    assert_ok(segue_open("mem:", NULL, &store, &test_err));
+    segue_call call = seg_call_new(store, 0, &test_err);
+    memset(written.last_error, 0xff, sizeof written.last_error - 1);
+    assert_ok(seg_status_save(store, &written, &call));
+    assert_ok(seg_status_load(store, "default", &read, &call));
+    assert_int_equal(strncmp(read.last_error, "\\xff\\xff", 8), 0);
+    seg_status_free(&read);
+    seg_status_free(&written);
+    segue_close(store);
+}
+
 /* ---- clients ---- */
 
 /* A process that begins in legacy each time and runs its migration: the second time that is over already. */
@@ -401,6 +453,8 @@ int main(void)
         IN_FOLDER(what_was_purged_since_is_not_missing_from_a_copy),
         IN_FOLDER(a_runner_that_slept_overwrites_no_manifest),
         IN_FOLDER(its_own_write_is_nobody_elses),
+        IN_FOLDER(a_path_that_is_not_utf8_can_be_gone_on_with),
+        IN_FOLDER(no_last_error_spoils_the_status_record),
         IN_FOLDER(clients_of_a_finished_migration_are_led_to_its_end),
         IN_FOLDER(a_pill_is_copied_as_the_number_that_it_holds),
     };

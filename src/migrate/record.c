@@ -145,10 +145,24 @@ static json_t *runner_of(const seg_status *s)
                      (json_int_t)s->runner.pid, "beat_ns", (json_int_t)s->runner.beat_ns);
 }
 
-/* Text that goes into JSON must be UTF-8; a sentence may quote anything, but seg_quote has made that printable. */
+segue_status seg_status_text_of(segue_slice text, segue_buf *out)
+{
+    char escaped[8];
+    if (seg_utf8_valid(text)) return segue_buf_append(out, text.data, text.size);
+    segue_status st = SEGUE_OK;
+    for (size_t i = 0; i < text.size && st == SEGUE_OK; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        int n = snprintf(escaped, sizeof escaped, byte < 0x80 ? "%c" : "\\x%02x", byte); /* fits */
+        st = segue_buf_append(out, escaped, (size_t)n);
+    }
+    return st;
+}
+
 static json_t *text_of(segue_slice text)
 {
-    return seg_utf8_valid(text) ? json_stringn(text.data, text.size) : json_string("");
+    SEG_AUTO(segue_buf) utf8 = {0};
+    if (seg_status_text_of(text, &utf8) != SEGUE_OK) return NULL;
+    return json_stringn(utf8.size ? utf8.data : "", utf8.size);
 }
 
 static json_t *to_json(const seg_status *s)
@@ -326,11 +340,12 @@ static bool from_json(const json_t *root, seg_status *s)
         *count_at(&s->counts, i) = number(json_object_get(root, "counts"), count_fields[i].name);
     keys_from(json_object_get(root, "failed"), &s->failed);
     keys_from(json_object_get(root, "foreign"), &s->foreign);
+    const char *last_error = json_string_value(json_object_get(root, "last_error"));
+    (void)snprintf(s->last_error, sizeof s->last_error, "%s", last_error ? last_error : ""); /* for people: cut */
     return stage_from(root, &s->stage) && from_hex(json_object_get(root, "cursor"), &s->cursor) &&
            text_from(root, "name", s->name, sizeof s->name) && text_from(root, "run_id", s->run_id, sizeof s->run_id) &&
            text_from(root, "policy", s->policy, sizeof s->policy) &&
-           text_from(root, "proof", s->proof, sizeof s->proof) &&
-           text_from(root, "last_error", s->last_error, sizeof s->last_error) && buf_from(root, "from", &s->from) &&
+           text_from(root, "proof", s->proof, sizeof s->proof) && buf_from(root, "from", &s->from) &&
            buf_from(root, "to", &s->to) && runner_from(json_object_get(root, "runner"), &s->runner);
 }
 

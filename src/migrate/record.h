@@ -73,6 +73,9 @@ segue_status seg_status_load(segue_store *to, const char *name, seg_status *stat
  * outcome that is not known is found out by reading. */
 segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *call);
 
+/* Text as the record holds it, which is UTF-8: of what is not, each byte above 127 as \xNN. Appends. NO_MEMORY. */
+segue_status seg_status_text_of(segue_slice text, segue_buf *out);
+
 /* The key of a migration's status record, into out. */
 enum { SEG_STATUS_KEY_SIZE = 128 };
 segue_slice seg_status_key(const char *name, char out[SEG_STATUS_KEY_SIZE]);

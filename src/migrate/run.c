@@ -102,9 +102,21 @@ static segue_status check_writable(segue_migration *m, segue_error *err)
     return st == SEGUE_NOT_FOUND || st == SEGUE_CAS_MISMATCH ? SEGUE_OK : st;
 }
 
+/* A terminated copy, as the status record has it. */
+static segue_status remember_url(segue_buf *out, const char *url)
+{
+    segue_buf_clear(out);
+    segue_status st = seg_status_text_of(segue_str(url), out);
+    if (st == SEGUE_OK) st = segue_buf_append(out, "", 1);
+    if (st == SEGUE_OK) out->size--;
+    return st;
+}
+
+/* Running out of memory makes it another one, which is the careful answer. */
 static bool is_other(const segue_buf *url, const char *now)
 {
-    return !segue_slice_equal(segue_buf_slice(url), segue_str(now));
+    SEG_AUTO(segue_buf) text = {0};
+    return remember_url(&text, now) != SEGUE_OK || !segue_slice_equal(segue_buf_slice(url), segue_buf_slice(&text));
 }
 
 /* An unfinished migration of this name: may this run go on with it? */
@@ -139,15 +151,6 @@ static segue_status check_phase(const segue_migration *m, segue_error *err)
         return seg_error_set(err, SEGUE_REFUSED, "the dual store is %s already, and the migration is not; open it anew",
                              segue_phase_name(phase));
     return SEGUE_OK;
-}
-
-/* A terminated copy. */
-static segue_status remember_url(segue_buf *out, const char *url)
-{
-    segue_buf_clear(out);
-    segue_status st = segue_buf_append(out, url, strlen(url) + 1);
-    if (st == SEGUE_OK) out->size--;
-    return st;
 }
 
 static segue_status begin_anew(segue_migration *m, segue_error *err)
