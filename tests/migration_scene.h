@@ -124,7 +124,7 @@ static inline void open_stores(mscene *s)
 {
     segue_env env = *segue_env_default();
     env.sleep_ns = short_sleep;
-    segue_open_options options = {&env, 0};
+    segue_open_options options = {&env, SEGUE_OPEN_NO_REAPER}; /* nothing happens but what a test does */
     assert_ok(segue_open(s->from_url, &options, &s->from, &test_err));
     assert_ok(segue_open(s->to_url, &options, &s->to, &test_err));
     assert_ok(seg_fault_open(s->from, &s->fault_from, &test_err));
@@ -223,7 +223,7 @@ static inline void assert_moved(const mscene *s, const char *what)
     const segue_record *rec = NULL;
     char quoted[SEG_QUOTED_MAX];
     bool keeps_cas = segue_store_caps(s->to) & SEGUE_CAP_KEEP_CAS;
-    assert_ok(segue_open("mem:", NULL, &model, &test_err));
+    assert_ok(segue_open("mem:?reap=off", NULL, &model, &test_err));
     bool has_flags = segue_store_caps(s->from) & SEGUE_CAP_FLAGS;
     fill_store(model);
     assert_ok(segue_scan_open(model, &all, &scan, &test_err));

@@ -199,7 +199,7 @@ static void a_record_that_cannot_be_moved_is_named(void **state)
     segue_close(s.fault_to);
     segue_close(s.to);
     (void)snprintf(s.to_url, sizeof s.to_url, "mem:?caps=-flags"); /* fits */
-    assert_ok(segue_open(s.to_url, NULL, &s.to, &test_err));
+    assert_ok(segue_open(s.to_url, &(segue_open_options){NULL, SEGUE_OPEN_NO_REAPER}, &s.to, &test_err));
     assert_ok(seg_fault_open(s.to, &s.fault_to, &test_err));
     assert_status(run_scene(&s), SEGUE_NOT_FINISHED);
     if (!strstr(test_err.message, "d:03") || !strstr(test_err.message, segue_status_text(SEGUE_UNSUPPORTED)))

@@ -606,7 +606,7 @@ static void a_migration_onto_itself_is_refused(void **state)
     segue_migration *m = NULL;
     segue_store *again = NULL, *dual = NULL;
     begin_scene(&s, SQLITE_ONE);
-    assert_ok(segue_open(s.from_url, NULL, &again, &test_err));
+    assert_ok(segue_open(s.from_url, &(segue_open_options){NULL, SEGUE_OPEN_NO_REAPER}, &again, &test_err));
     assert_status(segue_migration_open(s.from, again, &s.options, &m, &test_err), SEGUE_INVALID_ARGUMENT);
     assert_status(segue_migration_open(s.from, s.from, &s.options, &m, &test_err), SEGUE_INVALID_ARGUMENT);
     assert_ok(segue_dual_open(s.to, s.from, NULL, &dual, &test_err));

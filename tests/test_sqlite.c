@@ -98,7 +98,7 @@ static void the_format_is_as_it_is_written_down(void **state)
     assert_string_equal(test_file_ask("app.db", "SELECT printf('%x %d %s', application_id, user_version, journal_mode) "
                                                 "FROM pragma_application_id, pragma_user_version, "
                                                 "pragma_journal_mode"),
-                        "53656775 1 wal");
+                        "53656775 2 wal");
     assert_string_equal(test_file_ask("app.db", "SELECT id||name FROM collections"), "1app.users");
     assert_string_equal(test_file_ask("app.db", "SELECT id||':'||highest FROM clock"), "1:131072");
     assert_string_equal(
@@ -174,12 +174,37 @@ static void another_version_or_layout_is_refused(void **state)
 {
     (void)state;
     assert_status(test_try_file("app.db", 0), SEGUE_OK);
-    test_file_run("app.db", "PRAGMA user_version=2");
+    test_file_run("app.db", "PRAGMA user_version=3");
     assert_refused("app.db", 0, SEGUE_WRONG_FORMAT, "newer Segue");
     assert_refused("app.db", SEGUE_OPEN_READ_ONLY, SEGUE_WRONG_FORMAT, "newer Segue");
-    test_file_run("app.db", "PRAGMA user_version=1; ALTER TABLE records DROP COLUMN flags");
+    test_file_run("app.db", "PRAGMA user_version=2; ALTER TABLE records DROP COLUMN flags");
     assert_refused("app.db", 0, SEGUE_CORRUPT, "flags");
     assert_refused("app.db", SEGUE_OPEN_READ_ONLY, SEGUE_CORRUPT, "flags");
+}
+
+/* Version 1 had no index of expiry. */
+static void an_older_version_is_brought_up_to_date(void **state)
+{
+    segue_doc doc = {0};
+    uint64_t n = 0;
+    (void)state;
+    segue_store *s = test_open_file("app.db", NULL, 0);
+    assert_ok(segue_set(s, str("k"), str("1"), segue_expiry_at(4000000000u), NULL, NULL, &test_err));
+    assert_ok(segue_set(s, str("gone"), str("1"), segue_expiry_none(), NULL, NULL, &test_err));
+    segue_close(s);
+    test_file_run("app.db", "DROP INDEX records_expiry; PRAGMA user_version=1; UPDATE records SET expiry=5 WHERE "
+                            "key=CAST('gone' AS BLOB)");
+    assert_refused("app.db", SEGUE_OPEN_READ_ONLY, SEGUE_WRONG_FORMAT, "open it once for writing");
+    s = test_open_file("app.db?reap=off", NULL, SEGUE_OPEN_EXISTING);
+    assert_string_equal(test_file_ask("app.db", "SELECT user_version||(SELECT count(*) FROM sqlite_schema WHERE "
+                                                "name='records_expiry') FROM pragma_user_version"),
+                        "21");
+    assert_ok(segue_get(s, str("k"), NULL, &doc, &test_err));
+    assert_int_equal(doc.rec.expiry, 4000000000u);
+    assert_ok(segue_reap(s, 0, &n, &test_err));
+    assert_int_equal(n, 1);
+    segue_close(s);
+    segue_doc_free(&doc);
 }
 
 /* ---- damage ---- */
@@ -496,6 +521,7 @@ int main(void)
         TEST(what_is_no_store_is_refused),
         TEST(a_wrong_url_is_refused_and_makes_nothing),
         TEST(another_version_or_layout_is_refused),
+        TEST(an_older_version_is_brought_up_to_date),
         TEST(damage_is_noticed),
         TEST(a_damaged_row_is_named_and_its_neighbours_are_not_touched),
         TEST(a_store_without_its_clock_is_damaged),

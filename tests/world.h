@@ -71,7 +71,7 @@ static inline void try(segue_status st) { (void)st; }
 static inline segue_store *world_open_one(world *w, const char *url)
 {
     segue_store *store = NULL;
-    segue_open_options options = {&w->env, 0};
+    segue_open_options options = {&w->env, SEGUE_OPEN_NO_REAPER}; /* the only steps are those of the test */
     MUST(segue_open(url, &options, &store, &w->err));
     return store;
 }

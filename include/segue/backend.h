@@ -221,6 +221,13 @@ typedef struct segue_backend {
      * could be seen before. It must be cheap where there are none: this is how a feed waits for news. An error is never an
      * end. */
     segue_status (*changes)(void *self, const segue_since *since, segue_page *page, segue_call *call);
+
+    /* Optional; with SEGUE_CAP_EXPIRED. Append to the empty page the first records that are stored as live and have an expiry
+     * of `until` or before, in order of expiry, until it is full or there are no more (page->more false): as they are stored,
+     * but that bodies may be left empty. *ret_next, without `more`: the earliest expiry after `until` of a record that is
+     * stored as live, 0 none. It must cost nothing to speak of where there are none: no scan of everything. An engine that has
+     * this and no `begin` is reaped in the background (segue_reap). */
+    segue_status (*expired)(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call);
 } segue_backend;
 
 /* Make a backend known under its scheme. INVALID_ARGUMENT: another ABI, a required slot is missing, or the scheme is

@@ -29,13 +29,15 @@ typedef enum segue_caps {
     SEGUE_CAP_DURABLE = 1 << 6,    /* an acknowledged write survives loss of power */
     SEGUE_CAP_SHARED = 1 << 7,     /* several processes may have it open */
     SEGUE_CAP_CHANGES = 1 << 8,    /* tells what has changed: <segue/feed.h> */
+    SEGUE_CAP_EXPIRED = 1 << 9,    /* finds what has expired, so that it can be reaped */
     SEGUE_CAP_CAS_MACROS = 1 << 10 /* knows a record's CAS before it is stored: expands SEGUE_MACRO_CAS */
 } segue_caps;
 
 /* How to open. */
 enum {
     SEGUE_OPEN_EXISTING = 1 << 0,  /* do not create: NO_STORE when file, bucket or collection is not there */
-    SEGUE_OPEN_READ_ONLY = 1 << 1  /* change nothing, create nothing (implies EXISTING); writes are READ_ONLY */
+    SEGUE_OPEN_READ_ONLY = 1 << 1, /* change nothing, create nothing (implies EXISTING); writes are READ_ONLY */
+    SEGUE_OPEN_NO_REAPER = 1 << 2  /* as reap=off: what expires is not reaped in the background through this handle */
 };
 
 typedef struct segue_open_options {
@@ -52,6 +54,7 @@ typedef struct segue_open_options {
  *   stats+URL, trace+URL                                a filter over another store
  *
  * Every kind also takes feed_poll_ms=1..3600000: how often an idle feed looks for news at least (100 if not given).
+ * mem, sqlite and rosmar also take reap=off: see segue_reap.
  * The collection is _default._default if not given. In a value, '%', '&' and '+' of nested URLs are percent-encoded.
  * options may be NULL. INVALID_URL (also an unknown scheme or parameter), NO_STORE, WRONG_FORMAT, CORRUPT, ACCESS_DENIED,
  * IO_ERROR, UNSUPPORTED. *ret_store is the caller's to close. */
@@ -177,11 +180,25 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_put_with_meta(segue_store *store, 
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_purge_tombstones(segue_store *store, uint64_t *ret_count,
                                                                segue_error *reterr);
 
+/* ---- reaping ------------------------------------------------------------------------------------------------ */
+
+/* Replace up to `max` (0: all) documents that have expired by the tombstones that they read as anyway: revision one
+ * more, a new CAS, system xattrs kept. Each is one conditional write: a document that somebody changes at the same time
+ * is left as he wants it, and of several who reap, one does. *ret_count: how many this call has replaced; written on
+ * failure too. UNSUPPORTED: the store cannot find what has expired (SEGUE_CAP_EXPIRED). On a dual store: what has
+ * expired in the primary; in phase legacy, in the fallback.
+ *
+ * A process that has a store open for writing does this by itself, on one thread for all its stores, which begins with
+ * the first expiry that it meets and sleeps until the next. Not with reap=off, SEGUE_OPEN_NO_REAPER or without the
+ * capability; nor in the fallback of a dual store past phase legacy, nor in the store that a migration moves from. */
+SEGUE_API SEGUE_MUST_CHECK segue_status segue_reap(segue_store *store, uint64_t max, uint64_t *ret_count,
+                                                   segue_error *reterr);
+
 /* ---- counters of the `stats` filter --------------------------------------------------------------------------- */
 
 /* Trips: calls that reached the store below the filter. */
 typedef struct segue_stats {
-    uint64_t get, put, erase, scan, mutate, move, write_many, changes;
+    uint64_t get, put, erase, scan, mutate, move, write_many, changes, expired;
     uint64_t failures; /* of them, ended with neither OK nor an expected status of the data (class STATE, CONFLICT) */
 } segue_stats;
 

@@ -11,6 +11,12 @@ bool seg_record_is_live(const segue_record *rec, uint64_t now);
  * and revision stay. The one place where reading decides about expiry. */
 void seg_doc_expire(segue_doc *doc, uint64_t now);
 
+/* A record with this write id was written by a reaper. No operation's random one is equal to it but by a chance of 2^-64. */
+#define SEG_REAPED UINT64_C(0x5EA9EDDEADC0FFEE)
+/* If the stored record in doc has expired, make it what replaces it when it is reaped: the tombstone that it reads as, one
+ * revision on, marked as reaped. The CAS stays: it is the condition. False: it has not expired; doc is as it was. */
+bool seg_doc_reap(segue_doc *doc, uint64_t now);
+
 /* B9 for a whole record, and JSON for its xattrs; INVALID_KEY, TOO_BIG, INVALID_XATTR_NAME, INVALID_JSON. */
 segue_status seg_record_check(const segue_record *rec, segue_call *call);
 segue_status seg_key_check(segue_slice key, segue_call *call);

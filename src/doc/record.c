@@ -184,6 +184,15 @@ void seg_doc_expire(segue_doc *doc, uint64_t now)
     rec->flags = 0;
 }
 
+bool seg_doc_reap(segue_doc *doc, uint64_t now)
+{
+    if (doc->rec.is_tombstone || !has_expired(&doc->rec, now)) return false;
+    seg_doc_expire(doc, now);
+    doc->rec.revision++;
+    doc->rec.write_id = SEG_REAPED;
+    return true;
+}
+
 /* ---- limits (B9) ---- */
 
 segue_status seg_key_check(segue_slice key, segue_call *call)

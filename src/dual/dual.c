@@ -363,12 +363,40 @@ static unsigned caps(const void *self)
     unsigned both = phase >= SEGUE_PHASE_SEALED ? side : segue_store_caps(d->primary) & segue_store_caps(d->fallback);
     return SEGUE_CAP_MUTATE | (both & SEGUE_CAP_CHANGES) |
            (side & (SEGUE_CAP_KEEP_CAS | SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED |
-                    SEGUE_CAP_CAS_MACROS));
+                    SEGUE_CAP_CAS_MACROS | SEGUE_CAP_EXPIRED));
 }
+
+/* ---- reaping ---- */
+
+/* What has expired in the store that writes go to. What has in the fallback is the sweep's to bring first (R2). */
+static segue_status expired(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call)
+{
+    seg_dual *d = self;
+    bool is_legacy = seg_dual_phase_of(d, call) == SEGUE_PHASE_LEGACY;
+    segue_status st = seg_call_expired(is_legacy ? d->fallback : d->primary, until, page, ret_next, call);
+    for (size_t i = 0; i < page->n && st == SEGUE_OK; i++) {
+        page->docs[i].source = is_legacy ? SEGUE_FROM_FALLBACK : SEGUE_FROM_PRIMARY;
+        if (is_legacy) seg_dual_mark(d, &page->docs[i].rec);
+    }
+    return st;
+}
+
+/* The reaper of the fallback works under the phase as every operation does, and only where those write the fallback. */
+static bool enter_fallback(void *ctx, segue_call *call)
+{
+    seg_dual *d = ctx;
+    if (seg_gate_enter(&d->gate, false, call) != SEGUE_OK) return false; /* one that does not write never waits */
+    if (seg_gate_pinned(call) == SEGUE_PHASE_LEGACY) return true;
+    seg_gate_leave(&d->gate, call);
+    return false;
+}
+
+static void leave_fallback(void *ctx, segue_call *call) { seg_gate_leave(&((seg_dual *)ctx)->gate, call); }
 
 static void close_dual(void *self)
 {
     seg_dual *d = self;
+    seg_reap_guard_remove(&d->guard);
     segue_close(d->primary);
     segue_close(d->fallback);
     seg_gate_free(&d->gate);
@@ -392,6 +420,8 @@ segue_status seg_dual_fill(seg_dual *d, segue_store *primary, segue_store *fallb
     d->primary = primary;
     d->fallback = fallback;
     d->keeps_cas = segue_store_caps(primary) & SEGUE_CAP_KEEP_CAS;
+    d->guard = (seg_reap_guard){.enter = enter_fallback, .leave = leave_fallback, .ctx = d};
+    seg_reap_guard_add(fallback, &d->guard);
     d->knows_floor = seg_call_has_highest(fallback);
     st = phase < SEGUE_PHASE_SEALED ? seg_dual_learn_floor(d, call) : SEGUE_OK;
     if (st != SEGUE_OK) close_dual(d);
@@ -441,4 +471,5 @@ const segue_backend seg_backend_dual = {
     .may_purge = may_purge,
     .highest = highest,
     .changes = changes,
+    .expired = expired,
 };

@@ -17,6 +17,7 @@ typedef struct seg_dual {
     _Atomic uint64_t floor; /* every CAS of the primary's new records is greater */
     _Atomic uint64_t raised; /* a feed has seen to it that what the primary gets is above this */
     seg_gate gate;
+    seg_reap_guard guard;  /* of the fallback */
 } seg_dual;
 
 /* Bit 63: a CAS of the fallback, given out where the primary could not keep it. */

@@ -3,6 +3,7 @@
  * primary a greater CAS than the one it replaces has in the fallback). Any thread. */
 #include "base/base.h"
 #include "base/env.h"
+#include "doc/doc.h"
 #include "migrate/migration.h"
 
 enum { TRIES = 8 };
@@ -12,6 +13,8 @@ bool seg_foreign_is_newer(const segue_migration *m, const segue_record *fallback
 {
     if (fallback->cas <= primary_cas) return false;
     if (!fallback->is_tombstone) return true;
+    /* A reaper of another process: what has expired there was moved, or taken over by a client, before. */
+    if (fallback->write_id == SEG_REAPED) return false;
     /* Deleted in the fallback: nothing against a deleted one, and Sync Gateway's own mover deletes what it has
      * copied. */
     return !primary_is_tombstone && !m->policy->tombstones_yield;
@@ -88,8 +91,9 @@ segue_status seg_foreign_changed(segue_migration *m, const segue_record *before,
     segue_status st = seg_call_get(m->from, before->key, &now, call);
     if (st == SEGUE_NOT_FOUND || (st == SEGUE_OK && now.rec.cas == before->cas)) return SEGUE_OK;
     if (st != SEGUE_OK) return st;
+    /* Reaped by another process; where no mark says so, the expiry does. */
     bool has_expired = before->expiry && before->expiry <= seg_wall_s(m->env);
-    if (now.rec.is_tombstone && has_expired) return SEGUE_OK; /* the engine's own doing */
+    if (now.rec.is_tombstone && (has_expired || now.rec.write_id == SEG_REAPED)) return SEGUE_OK;
     swept->counts.foreign_writes++;
     if (m->options.on_foreign_write == SEGUE_FOREIGN_STOP) {
         seg_keys_add(&swept->foreign, before->key);

@@ -85,6 +85,7 @@ segue_status segue_migration_open(segue_store *from, segue_store *to, const segu
     m->from = from ? seg_store_ref(from) : NULL;
     m->to = seg_store_ref(to);
     m->dual = o.dual ? seg_store_ref(o.dual) : NULL;
+    if (m->from) seg_reap_guard_add(m->from, &m->guard);
     m->policy = o.policy;
     memcpy(m->name, o.name, strlen(o.name) + 1);
     o.name = m->name;
@@ -102,6 +103,7 @@ void segue_migration_close(segue_migration *m)
 {
     if (!m) return;
     seg_status_free(&m->status);
+    seg_reap_guard_remove(&m->guard);
     segue_close(m->from);
     segue_close(m->to);
     segue_close(m->dual);

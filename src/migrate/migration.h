@@ -16,6 +16,7 @@ struct segue_migration {
     segue_store *from; /* references; the sides as they were given, with their filters. NULL: not given */
     segue_store *to;
     segue_store *dual; /* or NULL */
+    seg_reap_guard guard; /* nobody of this process reaps what is moved */
     const segue_policy *policy;
     segue_migration_options options; /* defaults filled in */
     char name[SEGUE_MIGRATION_NAME_MAX + 1];

@@ -6,6 +6,7 @@
 #include "base/env.h"
 #include "doc/doc.h"
 #include "store/filter.h"
+#include "store/reaper.h"
 
 bool seg_key_is_reserved(segue_slice key) { return segue_slice_starts_with(key, segue_str(SEG_RESERVED_PREFIX)); }
 
@@ -67,6 +68,22 @@ static size_t count_cas_macros(const segue_mutation *m)
     return n;
 }
 
+/* ---- writing: the reaper hears of every expiry that this process stores ---- */
+
+static void note_put(segue_store *store, const segue_put *put)
+{
+    if (put->rec.expiry && !put->rec.is_tombstone) seg_reaper_note(store, put->rec.expiry);
+}
+
+/* What a mutation may store as expiry, at the earliest; 0: none, or one that was there before. */
+static uint32_t may_expire_at(const segue_mutation *m, const segue_call *call)
+{
+    if (m->expiry.op == SEGUE_EXPIRY_AT) return m->expiry.seconds;
+    if (m->expiry.op != SEGUE_EXPIRY_IN) return 0;
+    uint64_t at = seg_wall_s(call->env) + m->expiry.seconds;
+    return at > UINT32_MAX ? 0 : (uint32_t)at; /* such a one is refused */
+}
+
 segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *ret_cas, segue_call *call)
 {
     uint64_t cas = 0;
@@ -81,6 +98,7 @@ segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *re
         seg_assert(cas != 0 && (cas >> 63 == 0 || store->backend->begin));
         seg_assert(put->keep_cas || cas > put->cas_floor);
         if (ret_cas) *ret_cas = cas;
+        note_put(store, put);
     }
     return st;
 }
@@ -175,7 +193,9 @@ segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *move
     if (seg_is_filter(store->backend)) return store->backend->move(store->self, to, moves, n, call);
     if (store->backend != to->backend)
         return segue_fail(call, SEGUE_UNSUPPORTED, "%s and %s are different engines", store->url, to->url);
-    return store->backend->move(store->self, to->self, moves, n, call);
+    segue_status st = store->backend->move(store->self, to->self, moves, n, call);
+    if (st == SEGUE_OK) seg_reaper_look(to); /* their expiries came with them */
+    return st;
 }
 
 /* Whether the status speaks of the data: the call itself went well. */
@@ -186,13 +206,38 @@ static bool is_answer(segue_status st)
 
 segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call)
 {
-    if ((segue_store_caps(store) & SEGUE_CAP_WRITE_MANY) && store->backend->write_many)
-        return store->backend->write_many(store->self, writes, n, call);
+    if ((segue_store_caps(store) & SEGUE_CAP_WRITE_MANY) && store->backend->write_many) {
+        segue_status st = store->backend->write_many(store->self, writes, n, call);
+        for (size_t i = 0; i < n && st == SEGUE_OK; i++)
+            if (writes[i].op == SEGUE_WRITE_PUT && writes[i].status == SEGUE_OK) note_put(store, &writes[i].put);
+        return st;
+    }
     for (size_t i = 0; i < n; i++) {
         segue_write *w = &writes[i];
         if (w->op == SEGUE_WRITE_PUT) w->status = seg_call_put(store, &w->put, &w->cas, call);
         else w->status = seg_call_erase(store, w->put.rec.key, w->put.if_cas, call);
         if (!is_answer(w->status)) return w->status;
+    }
+    return SEGUE_OK;
+}
+
+segue_status seg_call_expired(segue_store *store, uint64_t until, segue_page *page, uint32_t *ret_next,
+                              segue_call *call)
+{
+    segue_page_clear(page);
+    *ret_next = 0;
+    if (!(segue_store_caps(store) & SEGUE_CAP_EXPIRED) || !store->backend->expired)
+        return segue_fail(call, SEGUE_UNSUPPORTED, "%s cannot find what has expired", store->url);
+    segue_status st = store->backend->expired(store->self, until, page, ret_next, call);
+    if (st != SEGUE_OK) {
+        segue_page_clear(page);
+        return st;
+    }
+    seg_assert((page->n > 0 || !page->more) && (*ret_next == 0 || *ret_next > until));
+    for (size_t i = 0; i < page->n; i++) {
+        const segue_record *rec = &page->docs[i].rec;
+        seg_assert(rec->cas != 0 && !rec->is_tombstone && rec->expiry != 0 && rec->expiry <= until);
+        seg_assert(i == 0 || page->docs[i - 1].rec.expiry <= rec->expiry);
     }
     return SEGUE_OK;
 }
@@ -221,10 +266,12 @@ segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mu
                              segue_doc *ret_doc, segue_call *call)
 {
     if (!(segue_store_caps(store) & SEGUE_CAP_MUTATE) || !store->backend->mutate) return SEGUE_USE_LOOP;
+    uint32_t expiry = may_expire_at(mutation, call);
     segue_status st = check_cas_macros(store, count_cas_macros(mutation), call);
     if (st != SEGUE_OK) return st;
     st = store->backend->mutate(store->self, key, mutation, write_id, cas_floor, require_record, base, ret_outcome,
                                 ret_doc, call);
+    if (st == SEGUE_OK && expiry && ret_outcome->written) seg_reaper_note(store, expiry);
     seg_assert(st != SEGUE_OK || !ret_outcome->written || ret_outcome->cas > cas_floor);
     return st;
 }

@@ -9,6 +9,16 @@
 #include <segue/backend.h>
 #include <stdatomic.h>
 
+/* What the reaper knows of a handle (reaper.c). */
+typedef struct seg_reaping {
+    segue_store *next;    /* in the list of those that are reaped in this process */
+    bool joined;          /* it is in that list */
+    bool is_engine;       /* not a store on top of others: writes are noted here */
+    _Atomic uint32_t due; /* the earliest expiry that is known of, 0 none; written under the reaper's lock */
+    int64_t not_before;   /* of the real monotonic clock: after failures */
+    unsigned failures;    /* in a row */
+} seg_reaping;
+
 struct segue_store {
     const segue_backend *backend;
     void *self;
@@ -16,6 +26,7 @@ struct segue_store {
     char *url;
     int64_t feed_poll_ns; /* of the URL's feed_poll_ms; 0: it names none */
     _Atomic unsigned refs;
+    seg_reaping reaping;
 };
 
 /* Keys of Segue's own records. */
@@ -67,6 +78,9 @@ segue_status seg_call_changes(segue_store *store, const segue_since *since, segu
 segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *moves, size_t n, segue_call *call);
 /* With WRITE_MANY one call, else one by one (then a status that is neither OK nor of the data stops it and is the result). */
 segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call);
+/* What is stored as live and has an expiry of `until` or before; as stored, not as it reads (no B4 here). UNSUPPORTED. */
+segue_status seg_call_expired(segue_store *store, uint64_t until, segue_page *page, uint32_t *ret_next,
+                              segue_call *call);
 /* Whether a purge may run on it now: OK, or REFUSED with the reason. */
 segue_status seg_call_may_purge(segue_store *store, segue_call *call);
 /* See the slot. Only where there is one, also below filters. */
@@ -75,6 +89,26 @@ segue_status seg_call_highest(segue_store *store, uint64_t at_least, uint64_t *r
 segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
                              uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *ret_outcome,
                              segue_doc *ret_doc, segue_call *call);
+
+/* ---- the background reaper (reaper.c): who may keep it from writing to a store ---- */
+
+/* While it is there, nothing of `store`'s collection is reaped in the background of this process, through whatever handle, but
+ * between an `enter` that returned true and `leave`. enter is called under the reaper's lock and must not wait; leave must be
+ * called on what enter was given. */
+typedef struct seg_reap_guard {
+    bool (*enter)(void *ctx, segue_call *call); /* NULL: never */
+    void (*leave)(void *ctx, segue_call *call);
+    void *ctx;
+    segue_store *store;          /* from here on the reaper's own */
+    struct seg_reap_guard *next;
+    segue_call call;
+    bool entered;
+} seg_reap_guard;
+
+/* Waits until the reaper, if it is at work there, is out of the store. The store must stay open until remove. */
+void seg_reap_guard_add(segue_store *store, seg_reap_guard *guard);
+/* Waits until the reaper has left. Nothing happens for one that was not added. */
+void seg_reap_guard_remove(seg_reap_guard *guard);
 
 /* The loop (src/store/loop.c), bracketed by itself: a mutation, or a callback's mutations (fn not NULL). */
 segue_status seg_store_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation,

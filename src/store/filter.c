@@ -152,6 +152,14 @@ segue_status seg_filter_highest(void *self, uint64_t at_least, uint64_t *ret_cas
 
 segue_status seg_filter_may_purge(void *self, segue_call *call) { return seg_call_may_purge(below_of(self), call); }
 
+segue_status seg_filter_expired(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call)
+{
+    seg_passage p = {.op = SEG_OP_EXPIRED, .key = segue_str("")};
+    segue_status st =
+        before(self, &p, call) ? seg_call_expired(below_of(self), until, page, ret_next, call) : SEGUE_OK;
+    return after(self, &p, st, call);
+}
+
 /* ---- through filters ---- */
 
 segue_store *seg_store_below(const segue_store *store)

@@ -14,7 +14,8 @@ typedef enum seg_store_op {
     SEG_OP_MUTATE = 1 << 4,
     SEG_OP_MOVE = 1 << 5,
     SEG_OP_WRITE_MANY = 1 << 6,
-    SEG_OP_CHANGES = 1 << 7
+    SEG_OP_CHANGES = 1 << 7,
+    SEG_OP_EXPIRED = 1 << 8
 } seg_store_op;
 
 /* Wrap a store by a stats filter (reference taken); segue_store_stats reads it. */

@@ -24,7 +24,7 @@ static bool before(void *self, seg_passage *p, segue_call *call)
 {
     const sched *s = self;
     (void)call;
-    bool reads = p->op == SEG_OP_GET || p->op == SEG_OP_SCAN || p->op == SEG_OP_CHANGES;
+    bool reads = p->op == SEG_OP_GET || p->op == SEG_OP_SCAN || p->op == SEG_OP_CHANGES || p->op == SEG_OP_EXPIRED;
     bool one_key = p->op == SEG_OP_GET || p->op == SEG_OP_PUT || p->op == SEG_OP_ERASE || p->op == SEG_OP_MUTATE;
     /* A move touches both sides. */
     p->count = seg_sched_call(reads ? SEG_SCHED_READ : SEG_SCHED_WRITE, p->op == SEG_OP_MOVE ? NULL : s->object,

@@ -2,7 +2,7 @@
 #include "base/base.h"
 #include "store/filter.h"
 
-enum { N_OPS = 8, FAILURES = N_OPS, N_COUNTS };
+enum { N_OPS = 9, FAILURES = N_OPS, N_COUNTS };
 
 typedef struct stats {
     seg_filter filter;
@@ -68,6 +68,7 @@ segue_status segue_store_stats(const segue_store *store, segue_stats *ret)
                          .move = n[5],
                          .write_many = n[6],
                          .changes = n[7],
+                         .expired = n[8],
                          .failures = n[FAILURES]};
     return SEGUE_OK;
 }

@@ -6,6 +6,7 @@
 #include "doc/doc.h"
 #include "store/filter.h"
 #include "store/loop.h"
+#include "store/reaper.h"
 #include "store/registry.h"
 
 segue_status seg_store_make(const segue_backend *backend, const segue_env *env, const char *url,
@@ -25,6 +26,8 @@ segue_status seg_store_make(const segue_backend *backend, const segue_env *env, 
     store->env = *env;
     store->url = text;
     atomic_init(&store->refs, 1);
+    atomic_init(&store->reaping.due, 0);
+    store->reaping.is_engine = backend->expired && !backend->begin;
     *ret_store = store;
     *ret_self = self;
     return SEGUE_OK;
@@ -46,6 +49,7 @@ segue_store *seg_store_ref(segue_store *store)
 void segue_close(segue_store *store)
 {
     if (!store || atomic_fetch_sub(&store->refs, 1) != 1) return;
+    seg_reaper_leave(store);
     store->backend->close(store->self);
     seg_store_unmake(store);
 }
@@ -60,6 +64,17 @@ static segue_status parse_feed_poll(const segue_url *url, int64_t *ret_ns, segue
         return seg_error_set(reterr, SEGUE_INVALID_URL, "\"%s\": " SEG_URL_FEED_POLL " is 1 to %d milliseconds",
                              url->text, FEED_POLL_MS_MAX);
     *ret_ns = (int64_t)ms * 1000000;
+    return SEGUE_OK;
+}
+
+/* Whether what expires is reaped in the background through this handle. */
+static segue_status wants_reaper(const segue_url *url, unsigned flags, bool *ret_yes, segue_call *call)
+{
+    const char *reap = segue_url_param(url, "reap");
+    bool off = reap && strcmp(reap, "off") == 0;
+    if (reap && !off && strcmp(reap, "on") != 0)
+        return segue_fail(call, SEGUE_INVALID_URL, "%s: reap=%.40s is neither on nor off", url->scheme, reap);
+    *ret_yes = !off && !(flags & (SEGUE_OPEN_READ_ONLY | SEGUE_OPEN_NO_REAPER));
     return SEGUE_OK;
 }
 
@@ -84,11 +99,14 @@ static segue_status open_parsed(const segue_url *url, const segue_open_options *
     store->feed_poll_ns = feed_poll_ns;
     segue_open_args args = {url, &store->env, flags};
     segue_call call = seg_call_new(store, 0, reterr);
-    st = backend->open(self, &args, &call);
+    bool reaps = false;
+    st = wants_reaper(url, flags, &reaps, &call);
+    if (st == SEGUE_OK) st = backend->open(self, &args, &call);
     if (st != SEGUE_OK) {
         seg_store_unmake(store);
         return st;
     }
+    if (reaps) seg_reaper_join(store);
     *ret_store = store;
     return SEGUE_OK;
 }

@@ -3,7 +3,8 @@
 #include "base/env.h"
 #include "store/filter.h"
 
-static const char *const op_names[] = {"get", "put", "erase", "scan", "mutate", "move", "write_many", "changes"};
+static const char *const op_names[] = {"get",  "put",        "erase",   "scan",   "mutate",
+                                       "move", "write_many", "changes", "expired"};
 
 static bool before(void *self, seg_passage *passage, segue_call *call)
 {
@@ -16,9 +17,9 @@ static segue_status after(void *self, const seg_passage *passage, segue_status s
 {
     char quoted[SEG_QUOTED_MAX];
     const seg_filter *f = self;
-    seg_log(SEGUE_LOG_DEBUG, "trace op=%s store=\"%s\" key=%s status=%s ns=%lld",
-            op_names[__builtin_ctz(passage->op)], segue_store_url(f->below), seg_quote(passage->key, quoted),
-            segue_status_name(st), (long long)(seg_mono_ns(call->env) - passage->began_ns));
+    seg_log(SEGUE_LOG_DEBUG, "trace op=%s store=\"%s\" key=%s status=%s ns=%lld", op_names[__builtin_ctz(passage->op)],
+            segue_store_url(f->below), seg_quote(passage->key, quoted), segue_status_name(st),
+            (long long)(seg_mono_ns(call->env) - passage->began_ns));
     return st;
 }
 

@@ -2,7 +2,10 @@
  * an expired document is the tombstone it will be, without a mutation, so its CAS and revision stay until somebody writes. */
 #include "conform.h"
 
+#include <stdio.h>
+
 #include "base/base.h"
+#include "doc/doc.h"
 
 enum { DAY = 24 * 3600, MONTH = 30 * DAY };
 
@@ -246,6 +249,134 @@ static void overdue_after_reopening(cf *t)
     BODY_IS("never", "1");
 }
 
+/* ---- reaping ---- */
+
+/* A dual store reaps its primary; what lies in the fallback only is the sweep's to bring first. */
+static bool is_reached(const cf *t)
+{
+    return !t->target->is_dual || t->target->place != IN_FALLBACK || t->target->phase == SEGUE_PHASE_LEGACY;
+}
+
+static uint64_t reap(cf *t)
+{
+    uint64_t n = 77;
+    IS(OK, segue_reap(t->store, 0, &n, &t->err));
+    return n;
+}
+
+static void reaped_as_it_read(cf *t)
+{
+    SEG_AUTO(segue_doc) before = {0};
+    uint64_t reached = is_reached(t);
+    fx_doc_expiring(t, "k", "{\"a\":1}", segue_expiry_in(100), X("_a=1", "u=2"));
+    fx_doc_expiring(t, "late", "1", segue_expiry_in(1000), NULL);
+    fx_set(t, "never", "1");
+    EQ(0, reap(t));
+    cf_advance(100);
+    IS(OK, segue_get_record(t->store, K("k"), NULL, &before, &t->err));
+    EQ(reached, reap(t));
+    TOMBSTONE("k");
+    CHECK(seg_record_same_content(&before.rec, &t->doc.rec));
+    EQ(before.rec.revision + reached, t->doc.rec.revision);
+    CHECK(reached ? t->doc.rec.cas > before.rec.cas : t->doc.rec.cas == before.rec.cas);
+    XATTR_IS("k", "_a", "1");
+    XATTR_IS("k", "u", NULL);
+    EQ(0, reap(t));
+    IS(NOT_FOUND, do_write_cas(t, "k", before.rec.cas, "2", 0));
+    IS(NOT_FOUND, do_touch(t, "k", segue_expiry_in(100)));
+    IS(OK, do_add(t, "k", "2"));
+    EQ(before.rec.revision + reached + 1, cf_revision(t, "k"));
+    BODY_IS("late", "1");
+    BODY_IS("never", "1");
+}
+
+static void reaped_each_at_its_own_time(cf *t)
+{
+    fx_doc_expiring(t, "early", "1", segue_expiry_in(100), NULL);
+    fx_doc_expiring(t, "late", "1", segue_expiry_in(200), NULL);
+    fx_set(t, "never", "1");
+    cf_advance(150);
+    (void)reap(t); /* S43b says how many */
+    BODY_IS("late", "1");
+    cf_advance(100);
+    (void)reap(t); /* the same */
+    uint64_t purged = 0;
+    IS(OK, do_purge(t, &purged));
+    EQ(2, purged);
+    NOTHING("early");
+    NOTHING("late");
+    BODY_IS("never", "1");
+}
+
+static void touched_and_reaped(cf *t)
+{
+    fx_doc(t, "k", "1", X("_a=1"));
+    fx_doc_expiring(t, "kept", "1", segue_expiry_in(30), NULL);
+    IS(OK, do_touch(t, "k", segue_expiry_in(30)));
+    IS(OK, do_touch(t, "kept", segue_expiry_in(1000)));
+    cf_advance(30);
+    EQ(1, reap(t)); /* touched through the store: it is in the primary */
+    TOMBSTONE("k");
+    EQ(3, t->doc.rec.revision);
+    BODY_IS("kept", "1");
+    IS(OK, do_touch(t, "kept", segue_expiry_none()));
+    cf_advance(2000);
+    EQ(0, reap(t));
+    BODY_IS("kept", "1");
+}
+
+static void no_more_than_asked_for(cf *t)
+{
+    uint64_t n = 0;
+    char key[16];
+    for (unsigned i = 0; i < 20; i++) {
+        (void)snprintf(key, sizeof key, "k%02u", i * 7 % 20); /* fits */
+        IS(OK, do_set_expiring(t, key, "1", segue_expiry_in(100 + i * 7 % 20)));
+    }
+    cf_advance(110);
+    IS(OK, segue_reap(t->store, 3, &n, &t->err));
+    EQ(3, n);
+    EQ(2, cf_revision(t, "k02")); /* the earliest first */
+    EQ(1, cf_revision(t, "k03"));
+    CHECK(reap(t) >= 8); /* those of the next second may have come to it */
+    BODY_IS("k19", "1");
+}
+
+static void in_order_of_expiry(cf *t)
+{
+    segue_page page = {.max_docs = 2, .max_bytes = SIZE_MAX};
+    segue_call call = seg_call_new(t->store, 0, &t->err);
+    uint32_t at = (uint32_t)cf_now() + 1000, next = 7;
+    IS(OK, seg_call_expired(t->store, at, &page, &next, &call));
+    EQ(0, next);
+    EQ(0, page.n);
+    fx_doc_expiring(t, "c", "1", segue_expiry_at(at + 2), X("_a=1", "u=2"));
+    fx_doc_expiring(t, "a", "1", segue_expiry_at(at + 3), NULL);
+    fx_doc_expiring(t, "b", "1", segue_expiry_at(at + 1), NULL);
+    fx_doc_expiring(t, "z", "1", segue_expiry_at(at + 3), NULL);
+    fx_set(t, "never", "1");
+    fx_tombstone(t, "dead", NULL);
+    IS(OK, seg_call_expired(t->store, at, &page, &next, &call));
+    EQ(0, page.n);
+    EQ(at + 1, next);
+    IS(OK, seg_call_expired(t->store, at + 3, &page, &next, &call));
+    EQ(2, page.n);
+    CHECK(page.more);
+    CHECK(segue_slice_equal(page.docs[0].rec.key, K("b")));
+    CHECK(segue_slice_equal(page.docs[1].rec.key, K("c")));
+    EQ(2, page.docs[1].rec.n_xattrs); /* as it is stored */
+    EQ(at + 2, page.docs[1].rec.expiry);
+    IS(OK, do_touch(t, "b", segue_expiry_none()));
+    IS(OK, do_delete(t, "c"));
+    IS(OK, seg_call_erase(t->store, K("z"), cf_cas(t, "z"), &call));
+    IS(OK, seg_call_expired(t->store, UINT32_MAX, &page, &next, &call));
+    EQ(1, page.n);
+    CHECK(!page.more);
+    CHECK(segue_slice_equal(page.docs[0].rec.key, K("a")));
+    EQ(0, next);
+    segue_page_free(&page);
+}
+
 static void no_expiry_past_2106(cf *t)
 {
     IS(INVALID_ARGUMENT, do_set_expiring(t, "k", "1", segue_expiry_in(UINT32_MAX)));
@@ -262,7 +393,13 @@ const cf_case cf_expiry_cases[] = {
     {"S42", "a document with an expiry in the past is born expired", 0, born_expired, NULL},
     {"S43", "an expired document reads as a tombstone with its system xattrs", 0, expired_is_a_tombstone, NULL},
     {"B4", "when its expiry has passed, a record is a tombstone to every verb", 0, expired_to_every_verb, NULL},
+    {"S43b", "what is reaped is the tombstone that was read", NEEDS_EXPIRED, reaped_as_it_read, NULL},
+    {"S43c", "the earliest are reaped first, and no more than asked for", NEEDS_EXPIRED | RUNS_ONCE,
+     no_more_than_asked_for, NULL},
+    {"S43d", "an engine finds what expires in its order", NEEDS_EXPIRED | NEEDS_SINGLE, in_order_of_expiry, NULL},
     {"S44", "each expires at its own time and is purged", 0, each_at_its_own_time, NULL},
+    {"S44b", "each is reaped at its own time and purged", NEEDS_EXPIRED, reaped_each_at_its_own_time, NULL},
+    {"S45b", "touch makes a document be reaped, or not", NEEDS_EXPIRED, touched_and_reaped, NULL},
     {"S45", "touch makes a document expire", 0, touched_to_expire, NULL},
     {"S46", "touch with the same expiry is no mutation", 0, touch_with_the_same_expiry, NULL},
     {"S47", "touch changes CAS and revision each time", 0, touch_changes_cas_and_revision, NULL},

@@ -71,7 +71,8 @@ typedef enum cf_need {
     NEEDS_SINGLE = 1 << 3, /* speaks of an engine, not of a dual store */
     NEEDS_MOVE = 1 << 4,   /* moves records between collections of one engine */
     RUNS_ONCE = 1 << 5,    /* prepares nothing and costs much: one starting place is enough */
-    NEEDS_CHANGES = 1 << 6 /* reads a feed */
+    NEEDS_CHANGES = 1 << 6,/* reads a feed */
+    NEEDS_EXPIRED = 1 << 7 /* reaps */
 } cf_need;
 
 typedef struct cf_case {

@@ -92,7 +92,7 @@ static void side_url(const cf *t, const cf_side *side, bool is_fallback, const c
 
 static segue_store *open_url(cf *t, const char *url)
 {
-    segue_open_options options = {&cf_env, 0};
+    segue_open_options options = {&cf_env, SEGUE_OPEN_NO_REAPER}; /* cases say themselves when it is reaped */
     segue_store *store = NULL;
     segue_status st = segue_open(url, &options, &store, &t->err);
     if (st != SEGUE_OK) fail_msg("cannot open %s: %s: %s", url, segue_status_name(st), t->err.message);
@@ -189,6 +189,7 @@ const char *cf_why_not(const cf_target *target, unsigned caps, const cf_case *c)
         return "speaks of one engine; its two sides are tested by themselves";
     if ((c->needs & RUNS_ONCE) && target->place != IN_STORE) return "prepares nothing: run from the first place only";
     if ((c->needs & NEEDS_CHANGES) && !(caps & SEGUE_CAP_CHANGES)) return "the engine cannot tell its changes";
+    if ((c->needs & NEEDS_EXPIRED) && !(caps & SEGUE_CAP_EXPIRED)) return "the engine cannot find what has expired";
     if ((c->needs & NEEDS_MOVE) && !(caps & SEGUE_CAP_MOVE)) return "the engine cannot move records";
     return NULL;
 }

@@ -6,7 +6,7 @@ static const cf_side mem = {KIND_MEM, ""}, mem_no_mutate = {KIND_MEM, "&caps=-mu
                      mem_no_cas = {KIND_MEM, "&caps=-keep_cas"}, mem_no_flags = {KIND_MEM, "&caps=-flags"},
                      mem_no_id = {KIND_MEM, "&caps=-write_id"}, mem_loop_no_id = {KIND_MEM, "&caps=-mutate,-write_id"},
                      mem_poor = {KIND_MEM, "&caps=-mutate,-keep_cas,-write_id"},
-                     mem_bare = {KIND_MEM, "&caps=-mutate,-move,-write_many,-keep_cas,-flags,-write_id,-changes"},
+                     mem_bare = {KIND_MEM, "&caps=-mutate,-move,-write_many,-keep_cas,-flags,-write_id,-changes,-expired"},
                      sqlite __attribute__((unused)) = {KIND_SQLITE, ""}, rosmar = {KIND_ROSMAR, ""};
 
 #define SINGLE(name, group, filter, side)                                                                              \

@@ -78,7 +78,7 @@ static segue_store *open_one(const char *url)
 {
     segue_store *store = NULL;
     segue_error err = {0};
-    segue_open_options options = {history_env(), 0};
+    segue_open_options options = {history_env(), SEGUE_OPEN_NO_REAPER}; /* the only parties are the fibres */
     must(segue_open(url, &options, &store, &err), url, &err);
     return store;
 }

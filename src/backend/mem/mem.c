@@ -19,6 +19,7 @@ typedef struct collection {
     seg_skiplist records;
     seg_skiplist by_cas; /* CAS and key of each record, in that order; kept from the first feed on */
     bool indexed;
+    seg_skiplist by_expiry; /* expiry and key of each live record that has one, in that order */
 } collection;
 
 typedef struct engine {
@@ -46,10 +47,9 @@ static const struct {
     const char *name;
     unsigned bit;
 } cap_names[] = {
-    {"mutate", SEGUE_CAP_MUTATE},         {"move", SEGUE_CAP_MOVE},
-    {"write_many", SEGUE_CAP_WRITE_MANY}, {"keep_cas", SEGUE_CAP_KEEP_CAS},
-    {"flags", SEGUE_CAP_FLAGS},           {"write_id", SEGUE_CAP_WRITE_ID},
-    {"changes", SEGUE_CAP_CHANGES},       {"cas_macros", SEGUE_CAP_CAS_MACROS},
+    {"mutate", SEGUE_CAP_MUTATE},     {"move", SEGUE_CAP_MOVE},       {"write_many", SEGUE_CAP_WRITE_MANY},
+    {"keep_cas", SEGUE_CAP_KEEP_CAS}, {"flags", SEGUE_CAP_FLAGS},     {"write_id", SEGUE_CAP_WRITE_ID},
+    {"changes", SEGUE_CAP_CHANGES},   {"expired", SEGUE_CAP_EXPIRED}, {"cas_macros", SEGUE_CAP_CAS_MACROS},
 };
 enum { N_CAPS = sizeof cap_names / sizeof cap_names[0] };
 
@@ -125,6 +125,7 @@ static void release(engine *e)
         next = c->next;
         seg_skiplist_free(&c->records);
         seg_skiplist_free(&c->by_cas);
+        seg_skiplist_free(&c->by_expiry);
         seg_free(c->name);
         seg_free(c);
     }
@@ -135,7 +136,7 @@ static void release(engine *e)
 
 static segue_status open_mem(void *self, const segue_open_args *args, segue_call *call)
 {
-    static const char *const known[] = {"collection", "caps", NULL};
+    static const char *const known[] = {"collection", "caps", "reap", NULL};
     mem *m = self;
     const char *name = segue_url_param(args->url, "collection");
     segue_status st = segue_url_only(args->url, known, call);
@@ -186,29 +187,57 @@ static segue_status look_up(const mem *m, segue_slice key, found *f)
     return st;
 }
 
-/* ---- the order of CAS ---- */
+/* ---- the orders of CAS and of expiry ---- */
 
-enum { CAS_KEY_MAX = 8 + SEGUE_KEY_MAX };
+enum { ORDER_KEY_MAX = 8 + SEGUE_KEY_MAX };
 
-/* CAS in big-endian order of bytes, then key. */
-static segue_slice cas_key(uint64_t cas, segue_slice key, char out[CAS_KEY_MAX])
+/* The number in big-endian order of bytes, then the record's key. */
+static segue_slice order_key(uint64_t number, segue_slice key, char out[ORDER_KEY_MAX])
 {
-    for (int i = 0; i < 8; i++) out[i] = (char)(cas >> (56 - 8 * i));
+    for (int i = 0; i < 8; i++) out[i] = (char)(number >> (56 - 8 * i));
     if (key.size) memcpy(out + 8, key.data, key.size);
     return segue_bytes(out, 8 + key.size);
 }
 
-/* False: out of memory. */
-static bool index_add(collection *c, uint64_t cas, segue_slice key)
+/* The record at a place in an order. */
+static segue_status look_up_in_order(const mem *m, const seg_node *node, found *f)
 {
-    char bytes[CAS_KEY_MAX];
-    return !c->indexed || seg_skiplist_put(&c->by_cas, cas_key(cas, key, bytes), NULL, 0);
+    segue_slice at = seg_node_key(node);
+    return look_up(m, segue_bytes(at.data + 8, at.size - 8), f);
 }
 
-static void index_remove(collection *c, uint64_t cas, segue_slice key)
+/* False: out of memory. */
+static bool order_add(seg_skiplist *order, uint64_t number, segue_slice key)
 {
-    char bytes[CAS_KEY_MAX];
-    if (c->indexed) seg_skiplist_remove(&c->by_cas, cas_key(cas, key, bytes));
+    char bytes[ORDER_KEY_MAX];
+    return seg_skiplist_put(order, order_key(number, key, bytes), NULL, 0);
+}
+
+static void order_remove(seg_skiplist *order, uint64_t number, segue_slice key)
+{
+    char bytes[ORDER_KEY_MAX];
+    seg_skiplist_remove(order, order_key(number, key, bytes));
+}
+
+static uint32_t expiry_of(const segue_record *rec) { return rec->is_tombstone ? 0 : rec->expiry; }
+
+/* Take out the places of rec that `but` (of the same key; may be NULL) has not. */
+static void index_remove(collection *c, const segue_record *rec, const segue_record *but)
+{
+    uint32_t expiry = expiry_of(rec);
+    if (c->indexed && !(but && but->cas == rec->cas)) order_remove(&c->by_cas, rec->cas, rec->key);
+    if (expiry && !(but && expiry_of(but) == expiry)) order_remove(&c->by_expiry, expiry, rec->key);
+}
+
+/* Put rec in its places, some of which `old` may have already. False: out of memory, everything is as it was. */
+static bool index_add(collection *c, const segue_record *rec, const segue_record *old)
+{
+    segue_record without = *rec;
+    without.expiry = 0;
+    if (c->indexed && !order_add(&c->by_cas, rec->cas, rec->key)) return false;
+    if (expiry_of(rec) == 0 || order_add(&c->by_expiry, rec->expiry, rec->key)) return true;
+    index_remove(c, &without, old);
+    return false;
 }
 
 /* Under the write lock. */
@@ -220,7 +249,7 @@ static segue_status build_index(const mem *m)
     c->indexed = true;
     for (const seg_node *node = c->records.heads[0]; node && st == SEGUE_OK; node = node->next[0]) {
         st = look_up(m, seg_node_key(node), &f);
-        if (st == SEGUE_OK && !index_add(c, f.rec.cas, f.rec.key)) st = SEGUE_NO_MEMORY;
+        if (st == SEGUE_OK && !order_add(&c->by_cas, f.rec.cas, f.rec.key)) st = SEGUE_NO_MEMORY;
     }
     if (st != SEGUE_OK) {
         seg_skiplist_free(&c->by_cas);
@@ -245,14 +274,15 @@ static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_c
     if (p->keep_cas) seg_clock_raise(&m->engine->clock, rec->cas);
     else out.cas = seg_clock_next(&m->engine->clock, m->env, p->cas_floor);
     segue_expand_cas(&out, p->cas_places, p->n_cas_places, out.cas);
-    uint64_t old_cas = c->indexed && look_up(m, rec->key, &old) == SEGUE_OK ? old.rec.cas : 0;
-    if (seg_envelope_encode(&out, &envelope) != SEGUE_OK || !index_add(c, out.cas, rec->key))
+    bool has_places = c->indexed || c->by_expiry.heads[0];
+    const segue_record *before = has_places && look_up(m, rec->key, &old) == SEGUE_OK ? &old.rec : NULL;
+    if (seg_envelope_encode(&out, &envelope) != SEGUE_OK || !index_add(c, &out, before))
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
     if (!seg_skiplist_put(&c->records, rec->key, envelope.data, envelope.size)) {
-        index_remove(c, out.cas, rec->key); /* the record is new: there was no memory for its node */
+        index_remove(c, &out, before); /* the record is new: there was no memory for its node */
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
     }
-    if (old_cas && old_cas != out.cas) index_remove(c, old_cas, rec->key);
+    if (before) index_remove(c, before, &out);
     envelope.data = NULL; /* the list owns it now */
     envelope.size = envelope.capacity = 0;
     *ret_cas = out.cas;
@@ -319,7 +349,7 @@ static segue_status erase_locked(mem *m, segue_slice key, uint64_t cas, segue_ca
     if (st == SEGUE_NOT_FOUND) return no_record(key, call);
     if (st != SEGUE_OK) return st;
     if (f.rec.cas != cas) return other_cas(key, call);
-    index_remove(m->collection, cas, key);
+    index_remove(m->collection, &f.rec, NULL);
     seg_skiplist_remove(&m->collection->records, key);
     return SEGUE_OK;
 }
@@ -382,19 +412,18 @@ static segue_status scan(void *self, const segue_bounds *b, segue_page *page, se
 
 static segue_status changes_locked(const mem *m, const segue_since *since, segue_page *page)
 {
-    char bytes[CAS_KEY_MAX];
+    char bytes[ORDER_KEY_MAX];
     bool full = false, after_key = since->key.data != NULL;
     found f;
-    segue_slice from = after_key ? cas_key(since->cas, since->key, bytes)
-                                 : cas_key(since->cas + 1, segue_str(""), bytes);
+    segue_slice from = after_key ? order_key(since->cas, since->key, bytes)
+                                 : order_key(since->cas + 1, segue_str(""), bytes);
     for (const seg_node *node = seg_skiplist_seek(&m->collection->by_cas, from, after_key); node;
          node = node->next[0]) {
         if (full) {
             page->more = true;
             return SEGUE_OK;
         }
-        segue_slice at = seg_node_key(node);
-        segue_status st = look_up(m, segue_bytes(at.data + 8, at.size - 8), &f);
+        segue_status st = look_up_in_order(m, node, &f);
         if (st != SEGUE_OK) return st;
         if (since->keys_only) leave_key(&f.rec);
         st = segue_page_add(page, &f.rec, &full);
@@ -427,6 +456,39 @@ static segue_status highest(void *self, uint64_t at_least, uint64_t *ret_cas, se
     *ret_cas = atomic_load(&m->engine->clock.highest);
     pthread_rwlock_unlock(&m->engine->lock);
     return SEGUE_OK;
+}
+
+/* ---- what has expired ---- */
+
+static segue_status expired_locked(const mem *m, uint64_t until, segue_page *page, uint32_t *ret_next)
+{
+    bool full = false;
+    found f;
+    for (const seg_node *node = m->collection->by_expiry.heads[0]; node; node = node->next[0]) {
+        segue_status st = look_up_in_order(m, node, &f);
+        if (st != SEGUE_OK) return st;
+        if (f.rec.expiry > until) {
+            *ret_next = f.rec.expiry;
+            return SEGUE_OK;
+        }
+        if (full) {
+            page->more = true;
+            return SEGUE_OK;
+        }
+        f.rec.body.size = 0;
+        st = segue_page_add(page, &f.rec, &full);
+        if (st != SEGUE_OK) return st;
+    }
+    return SEGUE_OK;
+}
+
+static segue_status expired(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call)
+{
+    mem *m = self;
+    pthread_rwlock_rdlock(&m->engine->lock);
+    segue_status st = expired_locked(m, until, page, ret_next);
+    pthread_rwlock_unlock(&m->engine->lock);
+    return st == SEGUE_OK ? st : segue_fail(call, st, "mem: what has expired cannot be read");
 }
 
 /* ---- mutate, move, batches ---- */
@@ -487,7 +549,7 @@ static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *c
         move->moved = true;
     }
     if (move->keep) return SEGUE_OK;
-    index_remove(from->collection, move->cas, move->key);
+    index_remove(from->collection, &f.rec, NULL);
     seg_skiplist_remove(&from->collection->records, move->key);
     return SEGUE_OK;
 }
@@ -536,4 +598,5 @@ const segue_backend seg_backend_mem = {
     .same = same,
     .highest = highest,
     .changes = changes,
+    .expired = expired,
 };

@@ -10,7 +10,7 @@
 
 static segue_status open_rosmar(void *self, const segue_open_args *args, segue_call *call)
 {
-    static const char *const known[] = {"collection", NULL};
+    static const char *const known[] = {"collection", "reap", NULL};
     seg_sql_handle *h = self;
     const char *name = segue_url_param(args->url, "collection");
     *h = (seg_sql_handle){.rows = &seg_rosmar_rows, .env = args->env, .read_only = args->flags & SEGUE_OPEN_READ_ONLY};
@@ -30,7 +30,7 @@ static unsigned caps(const void *self)
 {
     (void)self; /* the same for each */
     return SEGUE_CAP_MUTATE | SEGUE_CAP_CAS_MACROS | SEGUE_CAP_MOVE | SEGUE_CAP_WRITE_MANY | SEGUE_CAP_KEEP_CAS |
-           SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED | SEGUE_CAP_CHANGES;
+           SEGUE_CAP_DURABLE | SEGUE_CAP_SHARED | SEGUE_CAP_CHANGES | SEGUE_CAP_EXPIRED;
 }
 
 const segue_backend seg_backend_rosmar = {
@@ -51,4 +51,5 @@ const segue_backend seg_backend_rosmar = {
     .same = seg_sql_slot_same,
     .highest = seg_sql_slot_highest,
     .changes = seg_sql_slot_changes,
+    .expired = seg_sql_slot_expired,
 };

@@ -18,6 +18,7 @@ enum { SCHEMA_VERSION = 1, N_TABLES = 6, NAME_MAX_BYTES = 251 };
 #define ROW_CHANGES ", key FROM documents WHERE collection=?1 AND (cas, key)>(?3, ?2) ORDER BY cas, key"
 #define BODY_TYPE "iif(tombstone, 'null', typeof(value))"
 #define ROW_NO_BODY BODY_TYPE ", NULL, cas, revSeqNo, exp, isJSON"
+#define ROW_NO_VALUE "iif(tombstone OR value IS NULL, NULL, x''), xattrs, cas, revSeqNo, exp, isJSON"
 
 static const char *const texts[SEG_ROSMAR_N_SQL] = {
     [SEG_SQL_HIGHEST] = "SELECT lastCas FROM bucket",
@@ -32,6 +33,7 @@ static const char *const texts[SEG_ROSMAR_N_SQL] = {
     [SEG_SQL_SCAN_KEYS_AFTER] = "SELECT " ROW_NO_BODY ROW_KEY ">?2 ORDER BY key",
     [SEG_SQL_CHANGES] = "SELECT " ROW ROW_CHANGES,
     [SEG_SQL_CHANGES_KEYS] = "SELECT " ROW_NO_BODY ROW_CHANGES,
+    [SEG_SQL_EXPIRING] = "SELECT " ROW_NO_VALUE ", key FROM documents WHERE collection=?1 AND exp>0 ORDER BY exp",
     [SEG_ROSMAR_FIND_COLLECTION] = "SELECT id FROM collections WHERE scope=?1 AND name=?2",
     [SEG_ROSMAR_GIVEN] = "SELECT max(ifnull(c.lastCas, 0), ifnull((SELECT max(cas) FROM documents d WHERE "
                          "d.collection=c.id), 0)) FROM collections c",

@@ -23,6 +23,7 @@ enum {
     SEG_SQL_SCAN_KEYS_AFTER,
     SEG_SQL_CHANGES, /* those of collection ?1 after (CAS ?3, key ?2), in this order; the columns of a scan */
     SEG_SQL_CHANGES_KEYS,
+    SEG_SQL_EXPIRING, /* records with an expiry, in its order, as a scan yields them but with empty bodies */
     SEG_SQL_ERASE,
     SEG_SQL_COPY, /* a row to another collection, as it is, unless that has one */
     SEG_SQL_N_COMMON,

@@ -289,6 +289,53 @@ segue_status seg_sql_slot_changes(void *self, const segue_since *since, segue_pa
     return st;
 }
 
+/* ---- what has expired ---- */
+
+static sqlite3_stmt *expiring_stmt(const seg_sql_handle *h, seg_sql_conn *conn)
+{
+    sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_EXPIRING);
+    return stmt && sqlite3_bind_int64(stmt, 1, h->collection) == SQLITE_OK ? stmt : NULL;
+}
+
+/* In order of expiry: the first that is later than `until` ends it. A tombstone with an expiry, which others may have written,
+ * has nothing left to expire. */
+static segue_status read_expired(const seg_sql_handle *h, seg_sql_conn *conn, row *r, uint64_t until, segue_page *page,
+                                 uint32_t *ret_next, segue_call *call)
+{
+    for (bool full = false;;) {
+        segue_slice key;
+        int code = sqlite3_step(r->stmt);
+        if (code == SQLITE_DONE) return SEGUE_OK;
+        if (code != SQLITE_ROW) return seg_sql_failed(conn, call);
+        segue_status st = scan_key(h, conn, r->stmt, &key, call);
+        if (st == SEGUE_OK) st = h->rows->decode(conn, r->stmt, key, false, &r->rec, call);
+        if (st != SEGUE_OK) return st;
+        if (r->rec.is_tombstone) continue;
+        if (r->rec.expiry > until) {
+            *ret_next = r->rec.expiry;
+            return SEGUE_OK;
+        }
+        if (full) {
+            page->more = true;
+            return SEGUE_OK;
+        }
+        if (segue_page_add(page, &r->rec, &full) != SEGUE_OK) return no_memory(h, call);
+    }
+}
+
+segue_status seg_sql_slot_expired(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call)
+{
+    const seg_sql_handle *h = self;
+    seg_sql_conn *conn;
+    segue_status st = seg_sql_take(h->engine, &conn, call);
+    if (st != SEGUE_OK) return st;
+    row r = {.stmt = expiring_stmt(h, conn)};
+    st = r.stmt ? read_expired(h, conn, &r, until, page, ret_next, call) : seg_sql_failed(conn, call);
+    row_end(&r);
+    seg_sql_give(h->engine, conn);
+    return st;
+}
+
 /* ---- put, erase, batches ---- */
 
 static segue_status put_row(const seg_sql_handle *h, seg_sql_conn *conn, const segue_put *p, seg_sql_stored *stored,

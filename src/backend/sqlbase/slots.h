@@ -46,6 +46,7 @@ bool seg_sql_bind(sqlite3_stmt *stmt, int at, segue_slice bytes);
 /* Slots of segue_backend; the same for all. */
 segue_status seg_sql_slot_get(void *self, segue_slice key, segue_doc *doc, segue_call *call);
 segue_status seg_sql_slot_scan(void *self, const segue_bounds *bounds, segue_page *page, segue_call *call);
+segue_status seg_sql_slot_expired(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call);
 segue_status seg_sql_slot_put(void *self, const segue_put *put, uint64_t *ret_cas, segue_call *call);
 segue_status seg_sql_slot_erase(void *self, segue_slice key, uint64_t cas, segue_call *call);
 segue_status seg_sql_slot_write_many(void *self, segue_write *writes, size_t n, segue_call *call);

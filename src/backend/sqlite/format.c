@@ -19,6 +19,9 @@ static const char *const steps[] = {
     "  xattrs BLOB, body BLOB, PRIMARY KEY (collection, key)) WITHOUT ROWID;"
     "PRAGMA application_id=" MARK ";"
     "PRAGMA user_version=1;",
+    /* For reaping. A record without expiry is not in it, and costs nothing. */
+    "CREATE INDEX records_expiry ON records (collection, expiry) WHERE expiry > 0;"
+    "PRAGMA user_version=2;",
 };
 enum { NEWEST = sizeof steps / sizeof steps[0] };
 

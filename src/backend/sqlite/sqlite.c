@@ -26,7 +26,7 @@ static segue_status parse_sync(const char *text, seg_sql_sync *ret_sync, segue_c
 
 static segue_status open_sqlite(void *self, const segue_open_args *args, segue_call *call)
 {
-    static const char *const known[] = {"collection", "sync", NULL};
+    static const char *const known[] = {"collection", "sync", "reap", NULL};
     sqlite *s = self;
     const char *name = segue_url_param(args->url, "collection");
     seg_sql_open how = {.kind = &seg_sqlite_kind, .path = segue_url_path(args->url), .flags = args->flags};
@@ -48,7 +48,7 @@ static segue_status open_sqlite(void *self, const segue_open_args *args, segue_c
 static unsigned caps(const void *self)
 {
     return SEGUE_CAP_MUTATE | SEGUE_CAP_CAS_MACROS | SEGUE_CAP_MOVE | SEGUE_CAP_WRITE_MANY | SEGUE_CAP_KEEP_CAS |
-           SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_SHARED | SEGUE_CAP_CHANGES |
+           SEGUE_CAP_FLAGS | SEGUE_CAP_WRITE_ID | SEGUE_CAP_SHARED | SEGUE_CAP_CHANGES | SEGUE_CAP_EXPIRED |
            (((const sqlite *)self)->durable ? SEGUE_CAP_DURABLE : 0u);
 }
 
@@ -70,4 +70,5 @@ const segue_backend seg_backend_sqlite = {
     .same = seg_sql_slot_same,
     .highest = seg_sql_slot_highest,
     .changes = seg_sql_slot_changes,
+    .expired = seg_sql_slot_expired,
 };

@@ -23,6 +23,8 @@ static const char *const texts[SEG_SQLITE_N_SQL] = {
     [SEG_SQL_SCAN_KEYS_AFTER] = "SELECT " HEAD ", NULL, NULL" FROM_RANGE ">?2 ORDER BY key",
     [SEG_SQL_CHANGES] = "SELECT " REST FROM_CHANGES,
     [SEG_SQL_CHANGES_KEYS] = "SELECT " HEAD ", NULL, NULL" FROM_CHANGES,
+    [SEG_SQL_EXPIRING] = "SELECT " HEAD ", xattrs, iif(state & 1, NULL, x''), key FROM records "
+                         "INDEXED BY records_expiry WHERE collection=?1 AND expiry>0 ORDER BY expiry",
     [SEG_SQL_ERASE] = "DELETE FROM records WHERE collection=?1 AND key=?2",
     [SEG_SQL_COPY] = "INSERT OR IGNORE INTO records (collection, key, " REST ") SELECT ?3, key, " REST
                      " FROM records WHERE collection=?1 AND key=?2",
