@@ -4,7 +4,7 @@ _segue()
     local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words
     [[ $verb == policy ]] && verb="policy ${COMP_WORDS[2]}"
     if ((COMP_CWORD == 1)); then
-        words="plan rehearse migrate status verify seal clean get put rm ls export import feed policy --help --version"
+        words="plan rehearse migrate status verify seal clean get put touch incr rm ls export import feed reap purge policy --help --version"
     else
         case $verb in
         "plan") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --json --quiet --help" ;;
@@ -16,11 +16,15 @@ _segue()
         "clean") words=" --name= --fence= --json --quiet --help" ;;
         "get") words=" --raw --xattrs --tombstones --json --quiet --help" ;;
         "put") words=" --cas= --add --expiry= --xattr= --drop-xattr= --flags= --json --quiet --help" ;;
+        "touch") words=" --cas= --json --quiet --help" ;;
+        "incr") words=" --cas= --initial= --expiry= --json --quiet --help" ;;
         "rm") words=" --cas= --json --quiet --help" ;;
         "ls") words=" --prefix= --tombstones --limit= --long --json --quiet --help" ;;
         "export") words=" --prefix= --tombstones --json --quiet --help" ;;
         "import") words=" --replace --json --quiet --help" ;;
         "feed") words=" --since= --follow --keys-only --json --quiet --help" ;;
+        "reap") words=" --limit= --json --quiet --help" ;;
+        "purge") words=" --name= --json --quiet --help" ;;
         "policy check") words=" --keys-from= --policy= --metadata-id= --sibling-id= --group= --collection= --json --quiet --help" ;;
         "policy "*) words="check" ;;
         esac

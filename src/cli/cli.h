@@ -152,7 +152,11 @@ static inline void seg_cli_close(segue_store **store)
 
 int seg_verb_get(seg_cli *cli);
 int seg_verb_put(seg_cli *cli);
+int seg_verb_touch(seg_cli *cli);
+int seg_verb_incr(seg_cli *cli);
 int seg_verb_rm(seg_cli *cli);
+int seg_verb_reap(seg_cli *cli);
+int seg_verb_purge(seg_cli *cli);
 int seg_verb_ls(seg_cli *cli);
 int seg_verb_export(seg_cli *cli);
 int seg_verb_import(seg_cli *cli);

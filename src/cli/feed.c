@@ -22,7 +22,7 @@ typedef struct feed_run {
 static int open_store(feed_run *run, const char *url, segue_store **ret_store)
 {
     segue_error err = {0};
-    segue_open_options options = {.flags = SEGUE_OPEN_EXISTING};
+    segue_open_options options = {.flags = SEGUE_OPEN_EXISTING | SEGUE_OPEN_NO_REAPER};
     segue_status st = segue_open(url, &options, ret_store, &err);
     if (st == SEGUE_ACCESS_DENIED || st == SEGUE_READ_ONLY)
         return seg_cli_open(run->cli, url, SEGUE_OPEN_READ_ONLY, ret_store);

@@ -88,7 +88,7 @@ int seg_sides_open(const seg_cli *cli, unsigned flags, unsigned what, seg_sides 
     const char *from = seg_cli_value(cli, "from"), *to = seg_cli_value(cli, "to");
     const char *policy = seg_cli_value(cli, "policy");
     segue_error err = {0};
-    segue_open_options options = {.flags = flags | SEGUE_OPEN_EXISTING};
+    segue_open_options options = {.flags = flags | SEGUE_OPEN_EXISTING | SEGUE_OPEN_NO_REAPER};
     *sides = (seg_sides){0};
     if (!from || !to)
         return seg_cli_usage(cli, "%s needs --from and --to: the store to move out of and the one to move into",

@@ -1,4 +1,4 @@
-/* L6: get, put, rm, ls: single documents, for people and scripts. */
+/* L6: get, put, touch, incr, rm, ls: single documents, for people and scripts. */
 #include "base/base.h"
 #include "cli/cli.h"
 #include "cli/jsonl.h"
@@ -12,7 +12,7 @@
 int seg_cli_open(const seg_cli *cli, const char *url, unsigned flags, segue_store **ret_store)
 {
     segue_error err = {0};
-    segue_open_options options = {.flags = flags};
+    segue_open_options options = {.flags = flags | SEGUE_OPEN_NO_REAPER}; /* what is asked for, and nothing beside it */
     segue_status st = segue_open(url, &options, ret_store, &err);
     return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(cli, st, &err);
 }
@@ -20,7 +20,7 @@ int seg_cli_open(const seg_cli *cli, const char *url, unsigned flags, segue_stor
 int seg_cli_open_or_make(const seg_cli *cli, const char *url, segue_store **ret_store)
 {
     segue_error err = {0};
-    segue_open_options options = {.flags = SEGUE_OPEN_EXISTING};
+    segue_open_options options = {.flags = SEGUE_OPEN_EXISTING | SEGUE_OPEN_NO_REAPER};
     segue_status st = segue_open(url, &options, ret_store, &err);
     if (st != SEGUE_NO_STORE) return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(cli, st, &err);
     int code = seg_cli_open(cli, url, 0, ret_store);
@@ -70,20 +70,26 @@ int seg_verb_get(seg_cli *cli)
 
 /* ---- put ---- */
 
-static int read_expiry(const seg_cli *cli, segue_expiry *ret)
+/* "30s", "@1700000000", "none", "keep". False: none of them. */
+static bool parse_expiry(const char *text, segue_expiry *ret)
 {
-    const char *text = seg_cli_value(cli, "expiry");
     uint64_t at;
     int64_t ns;
-    if (!text) return SEG_EXIT_DONE;
     if (strcmp(text, "none") == 0) *ret = segue_expiry_none();
     else if (strcmp(text, "keep") == 0) *ret = segue_expiry_keep();
     else if (text[0] == '@' && seg_parse_u64(segue_str(text + 1), &at) && at > 0 && at <= UINT32_MAX)
         *ret = segue_expiry_at((uint32_t)at);
     else if (seg_parse_duration(text, &ns) && ns >= 1000000000 && ns / 1000000000 <= UINT32_MAX)
         *ret = segue_expiry_in((uint32_t)(ns / 1000000000));
-    else return seg_cli_usage(cli, "--expiry needs 30s, 5m, 2h, 1d, @SECONDS, none or keep, not \"%s\"", text);
-    return SEG_EXIT_DONE;
+    else return false;
+    return true;
+}
+
+static int read_expiry(const seg_cli *cli, segue_expiry *ret)
+{
+    const char *text = seg_cli_value(cli, "expiry");
+    if (!text || parse_expiry(text, ret)) return SEG_EXIT_DONE;
+    return seg_cli_usage(cli, "--expiry needs 30s, 5m, 2h, 1d, @SECONDS, none or keep, not \"%s\"", text);
 }
 
 static int read_stdin(const seg_cli *cli, segue_buf *body)
@@ -128,7 +134,7 @@ static int read_xattrs(const seg_cli *cli, put_request *p)
     return SEG_EXIT_DONE;
 }
 
-/* --cas N, for put and rm. CAS 0 means "nothing live there". */
+/* --cas N, for put, touch, incr and rm. CAS 0 means "nothing live there". */
 static int read_cas(const seg_cli *cli, segue_mutation *m)
 {
     uint64_t number;
@@ -169,15 +175,17 @@ static int read_put(const seg_cli *cli, put_request *p)
     return code;
 }
 
-static void print_outcome(const seg_cli *cli, segue_slice key, const segue_outcome *outcome)
+/* counter: the number that was asked for, or NULL. */
+static void print_outcome(const seg_cli *cli, segue_slice key, const segue_outcome *outcome, const uint64_t *counter)
 {
     if (!cli->json) {
-        printf("%llu\n", (unsigned long long)outcome->cas);
+        printf("%llu\n", (unsigned long long)(counter ? *counter : outcome->cas));
         return;
     }
     seg_json_out out = {.file = stdout};
     seg_json_begin(&out, NULL, '{');
     seg_json_key(&out, "key", key);
+    if (counter) seg_json_u64_text(&out, "value", *counter);
     seg_json_u64_text(&out, "cas", outcome->cas);
     seg_json_u64_text(&out, "rev", outcome->revision);
     seg_json_bool(&out, "written", outcome->written);
@@ -198,7 +206,7 @@ static int put(seg_cli *cli, put_request *p)
     if (code != SEG_EXIT_DONE) return code;
     segue_status st = segue_mutate(store, key, &p->m, NULL, &outcome, NULL, &err);
     if (st != SEGUE_OK) return seg_cli_fail(cli, st, &err);
-    print_outcome(cli, key, &outcome);
+    print_outcome(cli, key, &outcome, NULL);
     return SEG_EXIT_DONE;
 }
 
@@ -212,22 +220,54 @@ int seg_verb_put(seg_cli *cli)
     return code;
 }
 
-/* ---- rm ---- */
+/* ---- touch, incr, rm ---- */
+
+/* The mutation on the document that the arguments name; under --cas, if it was given. */
+static int change(const seg_cli *cli, segue_mutation *m, segue_outcome *ret_outcome)
+{
+    segue_error err = {0};
+    SEG_AUTO_STORE store = NULL;
+    int code = read_cas(cli, m);
+    if (code == SEG_EXIT_DONE) code = seg_cli_open(cli, cli->arguments[0], SEGUE_OPEN_EXISTING, &store);
+    if (code != SEG_EXIT_DONE) return code;
+    segue_status st = segue_mutate(store, segue_str(cli->arguments[1]), m, NULL, ret_outcome, NULL, &err);
+    return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(cli, st, &err);
+}
+
+int seg_verb_touch(seg_cli *cli)
+{
+    segue_outcome outcome;
+    segue_mutation m = {.expect = SEGUE_EXPECT_LIVE};
+    const char *text = cli->arguments[2];
+    if (!parse_expiry(text, &m.expiry) || m.expiry.keep_if_live)
+        return seg_cli_usage(cli, "touch needs 30s, 5m, 2h, 1d, @SECONDS or none, not \"%s\"", text);
+    int code = change(cli, &m, &outcome);
+    if (code == SEG_EXIT_DONE) print_outcome(cli, segue_str(cli->arguments[1]), &outcome, NULL);
+    return code;
+}
+
+int seg_verb_incr(seg_cli *cli)
+{
+    segue_outcome outcome;
+    segue_mutation m = {.body_op = SEGUE_BODY_ADD, .delta = 1, .has_initial = seg_cli_has(cli, "initial")};
+    const char *delta = cli->n_arguments > 2 ? cli->arguments[2] : "1";
+    if (!seg_parse_u64(segue_str(delta), &m.delta))
+        return seg_cli_usage(cli, "incr adds a whole number from 0 to 2^64-1, not \"%s\"", delta);
+    if (!seg_cli_number(cli, "initial", 0, &m.initial)) return SEG_EXIT_USAGE;
+    int code = read_expiry(cli, &m.expiry);
+    m.expiry.keep_if_live = true;
+    if (code == SEG_EXIT_DONE) code = change(cli, &m, &outcome);
+    if (code == SEG_EXIT_DONE) print_outcome(cli, segue_str(cli->arguments[1]), &outcome, &outcome.counter);
+    return code;
+}
 
 int seg_verb_rm(seg_cli *cli)
 {
-    segue_error err = {0};
     segue_outcome outcome;
-    SEG_AUTO_STORE store = NULL;
-    segue_slice key = segue_str(cli->arguments[1]);
     segue_mutation m = {.expect = SEGUE_EXPECT_LIVE, .body_op = SEGUE_BODY_DELETE};
-    int code = read_cas(cli, &m);
-    if (code == SEG_EXIT_DONE) code = seg_cli_open(cli, cli->arguments[0], SEGUE_OPEN_EXISTING, &store);
-    if (code != SEG_EXIT_DONE) return code;
-    segue_status st = segue_mutate(store, key, &m, NULL, &outcome, NULL, &err);
-    if (st != SEGUE_OK) return seg_cli_fail(cli, st, &err);
-    if (cli->json) print_outcome(cli, key, &outcome);
-    return SEG_EXIT_DONE;
+    int code = change(cli, &m, &outcome);
+    if (code == SEG_EXIT_DONE && cli->json) print_outcome(cli, segue_str(cli->arguments[1]), &outcome, NULL);
+    return code;
 }
 
 /* ---- ls ---- */

@@ -73,6 +73,13 @@ static const seg_cli_option put[] = {
     {"flags", 0, false, "N", "the user flags"},
     {0}};
 
+static const seg_cli_option incr[] = {
+    {"initial", 0, false, "N", "what to begin with where there is no live document; else that is a failure"},
+    {"expiry", 0, false, "TIME", "of one that begins here: 30s, 5m, 2h, 1d from now, @SECONDS since 1970"},
+    {0}};
+
+static const seg_cli_option reap[] = {{"limit", 0, false, "N", "at most N documents, those that expired first"}, {0}};
+
 static const seg_cli_option range[] = {{"prefix", 0, false, "TEXT", "only keys that begin with TEXT"},
                                        {"tombstones", 0, false, NULL, "what deletions left, too"},
                                        {0}};
@@ -130,6 +137,13 @@ const seg_cli_verb seg_cli_verbs[] = {
      "document stay. Prints the new CAS. A store that is not there is made.",
      "  segue put " OLD " greeting '{\"text\":\"hello\"}' --expiry 1d --xattr 'owner=\"me\"'", GROUPS(cas, put),
      seg_verb_put},
+    {"touch", "URL KEY TIME", 3, 3, "change when a document expires",
+     "TIME is 30s, 5m, 2h, 1d from now, @SECONDS since 1970, or none. Prints the CAS: a new one if that is a change.",
+     "  segue put " OLD " greeting '{}' && segue touch " OLD " greeting 1d", GROUPS(cas), seg_verb_touch},
+    {"incr", "URL KEY [N]", 2, 3, "add to a counter",
+     "Adds N, or 1, to a body that is an unsigned decimal number, modulo 2^64, and prints the sum. Without --initial a\n"
+     "document that is not there is a failure; with it, it begins with that number, and N is not added.",
+     "  segue incr " OLD " visits --initial 1 && segue incr " OLD " visits 10", GROUPS(cas, incr), seg_verb_incr},
     {"rm", "URL KEY", 2, 2, "delete a document", "It leaves a tombstone with its system xattrs.",
      "  segue rm " OLD " _sync:user:ada.allen32", GROUPS(cas), seg_verb_rm},
     {"ls", "URL", 1, 1, "list keys", "One a line, in byte order. What is not printable is shown as \\xNN.",
@@ -147,6 +161,14 @@ const seg_cli_verb seg_cli_verbs[] = {
      "`segue export` and the cursor: save it, and --since goes on after that event. Of several stores (up to 16), of a dual\n"
      "store, of stores that other processes write. The first feed of a SQLite file makes an index in it.",
      "  segue feed --json --since 0 " OLD " | tail -n 3", GROUPS(feed), seg_verb_feed},
+    {"reap", "URL", 1, 1, "make what has expired tombstones",
+     "What has expired reads as deleted anyway; this writes the tombstones, and prints how many. A process that keeps a\n"
+     "store open does so by itself; this program with this verb only.",
+     "  segue put " OLD " k '{}' --expiry @1 && segue reap " OLD, GROUPS(reap), seg_verb_reap},
+    {"purge", "URL", 1, 1, "erase the tombstones",
+     "For good, with their xattrs and revisions; prints how many. A document of the same key begins at revision 1 then.\n"
+     "Refused while a migration into the store (--name) is not finished. Nor do it in the store that one moves from.",
+     "  segue rm " OLD " _sync:user:ada.allen32 && segue purge " OLD, GROUPS(name), seg_verb_purge},
     {"policy check", "[FILE]", 0, 1, "check a policy, and which rule takes which keys",
      "FILE is a policy as for --policy. With --keys-from each rule is shown with the number of keys that it takes, and rules\n"
      "that take none are marked.",
