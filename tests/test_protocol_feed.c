@@ -270,6 +270,7 @@ static void hand_over(world *w, segue_store *to)
     segue_migration *m = open_migration(w, w->stats_f, to, NULL, move_all);
     seg_swept swept = {0};
     segue_call call = seg_call_new(w->f, 0, &w->err);
+    atomic_store(&m->next_manifest, 1); /* as a runner has it */
     try(seg_counter_hand_over(m, K("c"), &swept, &call));
     seg_swept_clear(&swept);
     close_migration(m);
