@@ -322,7 +322,8 @@ void seg_reaper_leave(segue_store *store)
     *link = store->reaping.next;
     store->reaping.joined = false;
     atomic_fetch_sub(&reaper.n_stores, 1);
-    while (reaper.busy == store) pthread_cond_wait(&reaper.idle, &reaper.lock);
+    /* The thread may end only between two turns: the next one's turns would be taken for its own. */
+    while (reaper.busy && (reaper.busy == store || !reaper.stores)) pthread_cond_wait(&reaper.idle, &reaper.lock);
     bool is_last = !reaper.stores && reaper.is_running;
     pthread_t thread = reaper.thread;
     if (is_last) {
