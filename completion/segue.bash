@@ -4,7 +4,7 @@ _segue()
     local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words
     [[ $verb == policy ]] && verb="policy ${COMP_WORDS[2]}"
     if ((COMP_CWORD == 1)); then
-        words="plan rehearse migrate status verify seal clean get put touch incr rm ls export import feed reap purge policy --help --version"
+        words="plan rehearse migrate status verify seal clean get put set touch incr rm ls export import feed reap purge policy --help --version"
     else
         case $verb in
         "plan") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --json --quiet --help" ;;
@@ -14,8 +14,9 @@ _segue()
         "verify") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --repair --name= --json --quiet --help" ;;
         "seal") words=" --name= --json --quiet --help" ;;
         "clean") words=" --name= --fence= --json --quiet --help" ;;
-        "get") words=" --raw --xattrs --tombstones --json --quiet --help" ;;
+        "get") words=" --raw --xattrs --tombstones --path= --xattr= --json --quiet --help" ;;
         "put") words=" --cas= --add --expiry= --xattr= --drop-xattr= --flags= --json --quiet --help" ;;
+        "set") words=" --cas= --path= --xattr= --insert --append --delete --parents --json --quiet --help" ;;
         "touch") words=" --cas= --json --quiet --help" ;;
         "incr") words=" --cas= --initial= --expiry= --json --quiet --help" ;;
         "rm") words=" --cas= --json --quiet --help" ;;

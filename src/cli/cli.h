@@ -113,6 +113,8 @@ void seg_json_text(seg_json_out *out, const char *name, segue_slice text);
 void seg_json_number(seg_json_out *out, const char *name, uint64_t number);
 void seg_json_real(seg_json_out *out, const char *name, double number);
 void seg_json_bool(seg_json_out *out, const char *name, bool value);
+/* A JSON text, in one line. */
+void seg_json_raw(seg_json_out *out, const char *name, segue_slice json);
 /* A u64 as text, because many readers of JSON round numbers above 2^53. */
 void seg_json_u64_text(seg_json_out *out, const char *name, uint64_t number);
 /* A key: as `name`, or base64 as `name`_base64 if it is not UTF-8. */
@@ -152,6 +154,7 @@ static inline void seg_cli_close(segue_store **store)
 
 int seg_verb_get(seg_cli *cli);
 int seg_verb_put(seg_cli *cli);
+int seg_verb_set(seg_cli *cli);
 int seg_verb_touch(seg_cli *cli);
 int seg_verb_incr(seg_cli *cli);
 int seg_verb_rm(seg_cli *cli);

@@ -93,6 +93,9 @@ static int take_option(seg_cli *cli, int argc, char **argv, int *i)
     return SEG_EXIT_DONE;
 }
 
+/* "-" is an argument, and so is a negative number. */
+static bool is_option(const char *word) { return word[0] == '-' && word[1] && !(word[1] >= '0' && word[1] <= '9'); }
+
 static int check_arguments(const seg_cli *cli)
 {
     const seg_cli_verb *verb = cli->verb;
@@ -129,7 +132,7 @@ int seg_cli_parse(seg_cli *cli, const seg_cli_verb *verb, int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         int code = SEG_EXIT_DONE;
         if (!only_arguments && strcmp(argv[i], "--") == 0) only_arguments = true;
-        else if (!only_arguments && argv[i][0] == '-' && argv[i][1]) code = take_option(cli, argc, argv, &i);
+        else if (!only_arguments && is_option(argv[i])) code = take_option(cli, argc, argv, &i);
         else cli->arguments[cli->n_arguments++] = argv[i];
         if (code != SEG_EXIT_DONE) return code;
     }

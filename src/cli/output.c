@@ -157,6 +157,15 @@ void seg_json_bool(seg_json_out *out, const char *name, bool value)
     fputs(value ? "true" : "false", out->file);
 }
 
+void seg_json_raw(seg_json_out *out, const char *name, segue_slice json)
+{
+    name_and_comma(out, name);
+    for (size_t i = 0; i < json.size; i++) { /* a line break cannot stand inside a string */
+        char c = json.data[i];
+        (void)fputc(c == '\n' || c == '\r' ? ' ' : c, out->file); /* write errors are looked at in the end */
+    }
+}
+
 void seg_json_u64_text(seg_json_out *out, const char *name, uint64_t number)
 {
     char text[21];

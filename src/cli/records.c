@@ -1,4 +1,4 @@
-/* L6: get, put, touch, incr, rm, ls: single documents, for people and scripts. */
+/* L6: get, put, set, touch, incr, rm, ls: single documents, for people and scripts. */
 #include "base/base.h"
 #include "cli/cli.h"
 #include "cli/jsonl.h"
@@ -50,14 +50,55 @@ static void print_xattrs(const segue_record *rec)
     }
 }
 
+/* --path or --xattr: one of them, or neither. *ret_path has no data if none was given. */
+static int read_place(const seg_cli *cli, segue_path_in *ret_in, segue_slice *ret_path)
+{
+    const char *path = seg_cli_value(cli, "path"), *xattr = seg_cli_value(cli, "xattr");
+    if (path && xattr) return seg_cli_usage(cli, "--path and --xattr exclude each other");
+    *ret_in = xattr ? SEGUE_IN_XATTR : SEGUE_IN_BODY;
+    *ret_path = segue_str(xattr ? xattr : path);
+    return SEG_EXIT_DONE;
+}
+
+static int get_place(const seg_cli *cli, segue_store *store, segue_path_in in, segue_slice path)
+{
+    segue_error err = {0};
+    segue_slice json, key = segue_str(cli->arguments[1]);
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_status st = segue_subdoc_get(store, key, in, path, NULL, &doc, &json, &err);
+    if (st != SEGUE_OK) return seg_cli_fail(cli, st, &err);
+    if (!cli->json) {
+        (void)fwrite(json.data, 1, json.size, stdout);           /* seg_cli_finish looks at it */
+        if (!seg_cli_has(cli, "raw")) (void)fputc('\n', stdout); /* the same */
+        return SEG_EXIT_DONE;
+    }
+    seg_json_out out = {.file = stdout};
+    seg_json_begin(&out, NULL, '{');
+    seg_json_key(&out, "key", key);
+    seg_json_text(&out, in == SEGUE_IN_BODY ? "path" : "xattr", path);
+    seg_json_raw(&out, "value", json);
+    seg_json_u64_text(&out, "cas", doc.rec.cas);
+    seg_json_u64_text(&out, "rev", doc.rec.revision);
+    seg_json_bool(&out, "deleted", doc.rec.is_tombstone);
+    seg_json_end(&out, '}');
+    seg_json_line(&out);
+    return SEG_EXIT_DONE;
+}
+
 int seg_verb_get(seg_cli *cli)
 {
     segue_error err = {0};
+    segue_path_in in;
+    segue_slice path;
     SEG_AUTO(segue_doc) doc = {0};
     SEG_AUTO_STORE store = NULL;
     segue_slice key = segue_str(cli->arguments[1]);
-    int code = seg_cli_open(cli, cli->arguments[0], SEGUE_OPEN_READ_ONLY, &store);
+    int code = read_place(cli, &in, &path);
+    if (code == SEG_EXIT_DONE && path.data && seg_cli_has(cli, "xattrs"))
+        code = seg_cli_usage(cli, "--xattrs shows all of them; leave out --path or --xattr");
+    if (code == SEG_EXIT_DONE) code = seg_cli_open(cli, cli->arguments[0], SEGUE_OPEN_READ_ONLY, &store);
     if (code != SEG_EXIT_DONE) return code;
+    if (path.data) return get_place(cli, store, in, path);
     segue_status st = seg_cli_has(cli, "tombstones") ? segue_get_record(store, key, NULL, &doc, &err)
                                                      : segue_get(store, key, NULL, &doc, &err);
     if (st != SEGUE_OK) return seg_cli_fail(cli, st, &err);
@@ -134,7 +175,7 @@ static int read_xattrs(const seg_cli *cli, put_request *p)
     return SEG_EXIT_DONE;
 }
 
-/* --cas N, for put, touch, incr and rm. CAS 0 means "nothing live there". */
+/* --cas N, for put, set, touch, incr and rm. CAS 0 means "nothing live there". */
 static int read_cas(const seg_cli *cli, segue_mutation *m)
 {
     uint64_t number;
@@ -220,7 +261,7 @@ int seg_verb_put(seg_cli *cli)
     return code;
 }
 
-/* ---- touch, incr, rm ---- */
+/* ---- set, touch, incr, rm ---- */
 
 /* The mutation on the document that the arguments name; under --cas, if it was given. */
 static int change(const seg_cli *cli, segue_mutation *m, segue_outcome *ret_outcome)
@@ -232,6 +273,50 @@ static int change(const seg_cli *cli, segue_mutation *m, segue_outcome *ret_outc
     if (code != SEG_EXIT_DONE) return code;
     segue_status st = segue_mutate(store, segue_str(cli->arguments[1]), m, NULL, ret_outcome, NULL, &err);
     return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(cli, st, &err);
+}
+
+/* --insert, --append, --delete, or none of them, and --parents. */
+static int read_action(const seg_cli *cli, segue_path_op *op)
+{
+    static const struct {
+        const char *name;
+        segue_path_action action;
+    } actions[] = {{"insert", SEGUE_PATH_INSERT}, {"append", SEGUE_PATH_APPEND}, {"delete", SEGUE_PATH_DELETE}};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        if (!seg_cli_has(cli, actions[i].name)) continue;
+        op->action = actions[i].action;
+        n++;
+    }
+    if (n > 1) return seg_cli_usage(cli, "--insert, --append and --delete exclude each other");
+    if (seg_cli_has(cli, "parents")) op->options |= SEGUE_PATH_PARENTS;
+    if (op->action == SEGUE_PATH_DELETE && op->options) return seg_cli_usage(cli, "--delete makes no parents");
+    return SEG_EXIT_DONE;
+}
+
+int seg_verb_set(seg_cli *cli)
+{
+    segue_outcome outcome;
+    SEG_AUTO(segue_buf) input = {0};
+    segue_path_op op = {.action = SEGUE_PATH_SET};
+    segue_mutation m = {.paths = &op, .n_paths = 1};
+    const char *value = cli->n_arguments > 2 ? cli->arguments[2] : NULL;
+    int code = read_place(cli, &op.in, &op.path);
+    if (code == SEG_EXIT_DONE) code = read_action(cli, &op);
+    if (code != SEG_EXIT_DONE) return code;
+    if (!op.path.data) return seg_cli_usage(cli, "set needs --path or --xattr; put writes whole documents");
+    if (!value != (op.action == SEGUE_PATH_DELETE))
+        return seg_cli_usage(cli,
+                             value ? "--delete takes no value" : "set needs a value: JSON, or - for standard input");
+    if (value && strcmp(value, "-") == 0) code = read_stdin(cli, &input);
+    if (code != SEG_EXIT_DONE) return code;
+    bool from_input = value && strcmp(value, "-") == 0;
+    op.value = from_input ? segue_buf_slice(&input) : segue_str(value);
+    while (from_input && op.value.size && strchr("\r\n", op.value.data[op.value.size - 1])) op.value.size--;
+    if (op.action == SEGUE_PATH_SET && op.in == SEGUE_IN_BODY) m.options = SEGUE_M_FROM_EMPTY;
+    code = change(cli, &m, &outcome);
+    if (code == SEG_EXIT_DONE) print_outcome(cli, segue_str(cli->arguments[1]), &outcome, NULL);
+    return code;
 }
 
 int seg_verb_touch(seg_cli *cli)

@@ -61,7 +61,18 @@ static const seg_cli_option rehearse[] = {
 static const seg_cli_option get[] = {{"raw", 'r', false, NULL, "the bytes of the body and no newline"},
                                      {"xattrs", 'x', false, NULL, "the xattrs instead of the body, NAME=JSON a line"},
                                      {"tombstones", 0, false, NULL, "show what a deletion left, too"},
+                                     {"path", 0, false, "PATH", "what stands at a place in the body"},
+                                     {"xattr", 0, false, "NAME[.PATH]", "an xattr, a place in it, or a virtual xattr"},
                                      {0}};
+
+static const seg_cli_option set[] = {
+    {"path", 0, false, "PATH", "the place in the body"},
+    {"xattr", 0, false, "NAME[.PATH]", "the xattr, or the place in it"},
+    {"insert", 0, false, NULL, "only if nothing is there"},
+    {"append", 0, false, NULL, "to the end of the array that is there"},
+    {"delete", 0, false, NULL, "take out what is there; no VALUE"},
+    {"parents", 0, false, NULL, "make the objects, or the array, that are missing on the way"},
+    {0}};
 
 static const seg_cli_option cas[] = {{"cas", 0, false, "N", "only if the document has this CAS"}, {0}};
 
@@ -130,13 +141,23 @@ const seg_cli_verb seg_cli_verbs[] = {
      "the old store.",
      "  segue clean " NEW, GROUPS(name, fence), seg_verb_clean},
     {"get", "URL KEY", 2, 2, "print a document",
-     "The body, followed by a newline. With --json the whole record as one line of `segue export`.",
-     "  segue get " OLD " _sync:seq", GROUPS(get), seg_verb_get},
+     "The body, followed by a newline. With --json the whole record as one line of `segue export`. Or one value in it: PATH\n"
+     "is a.b, a[3], a[-1] or `a.b`. $document is a virtual xattr with the fields CAS, revid, exptime and others.",
+     "  segue get " OLD " _sync:user:ada.allen32 --path explicit_roles.role25\n"
+     "  segue get " OLD " _sync:user:ada.allen32 --xattr '$document.revid'",
+     GROUPS(get), seg_verb_get},
     {"put", "URL KEY [VALUE|-]", 2, 3, "write a document",
      "VALUE is the body; - reads it from standard input. Without VALUE only xattrs, flags or expiry change. Xattrs of a live\n"
      "document stay. Prints the new CAS. A store that is not there is made.",
      "  segue put " OLD " greeting '{\"text\":\"hello\"}' --expiry 1d --xattr 'owner=\"me\"'", GROUPS(cas, put),
      seg_verb_put},
+    {"set", "URL KEY [VALUE|-]", 2, 3, "write one value in a document",
+     "VALUE is JSON; - reads it from standard input. Of the document only that place changes, byte for byte. It is a --path\n"
+     "in the body, a.b, a[3], a[-1] or `a.b`, or an --xattr. Where no document is, a member of {} makes one. Prints the CAS.",
+     "  segue set " OLD " greeting --path text '\"hello\"'\n"
+     "  segue set " OLD " greeting --path seen --append --parents 1\n"
+     "  segue set " OLD " greeting --xattr _audit.by --parents '\"me\"'",
+     GROUPS(cas, set), seg_verb_set},
     {"touch", "URL KEY TIME", 3, 3, "change when a document expires",
      "TIME is 30s, 5m, 2h, 1d from now, @SECONDS since 1970, or none. Prints the CAS: a new one if that is a change.",
      "  segue put " OLD " greeting '{}' && segue touch " OLD " greeting 1d", GROUPS(cas), seg_verb_touch},
