@@ -355,7 +355,8 @@ static void in_order_of_expiry(cf *t)
     fx_doc_expiring(t, "b", "1", segue_expiry_at(at + 1), NULL);
     fx_doc_expiring(t, "z", "1", segue_expiry_at(at + 3), NULL);
     fx_set(t, "never", "1");
-    fx_tombstone(t, "dead", NULL);
+    fx_set(t, "dead", "1");
+    IS(OK, do_delete(t, "dead"));
     IS(OK, seg_call_expired(t->store, at, &page, &next, &call));
     EQ(0, page.n);
     EQ(at + 1, next);

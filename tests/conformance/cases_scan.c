@@ -205,10 +205,12 @@ const cf_case cf_scan_cases[] = {
     {NULL, NULL, 0, NULL, NULL},
 };
 
-const cf_case cf_later_cases[] = {
+const cf_case cf_elsewhere_cases[] = {
     {"S107", "the iterator's Err after Close", 0, NULL, "the iterator has one status and no Err: S106c pins it"},
     {"S108", "an unsupported scan type", 0, NULL, "a range is a struct: there is no other type to refuse"},
+    {"S114", "a feed begins beside a writer", 0, NULL, "B10 is that, with four writers"},
     {"S117", "corrupt xattrs under a feed", 0, NULL, "needs a damaged file: test_feed_files does it for each kind"},
     {"S118", "dropping a collection beside feeds", 0, NULL, "Segue drops no collections"},
+    {"S119", "a feed without bodies of a document without xattrs", 0, NULL, "S112 has it among its documents"},
     {NULL, NULL, 0, NULL, NULL},
 };

@@ -2,7 +2,8 @@
  *
  * A case is a function over an open store. What it prepares with the fx_ functions is put where the target says: into the
  * store itself or, for dual stores, into the fallback only, or into the primary over a stale copy in the fallback. So the
- * same case proves the fall-through. What it does with the do_ functions goes through the store under test. */
+ * same case proves the fall-through. And what is deleted there is so because somebody deleted it, or because it has expired.
+ * What it does with the do_ functions goes through the store under test. */
 #ifndef CONFORM_H
 #define CONFORM_H
 
@@ -26,6 +27,11 @@ typedef enum cf_place {
     SHADOWED     /* into the primary, and another document of the same key into the fallback */
 } cf_place;
 
+typedef enum cf_death {
+    DELETED,
+    EXPIRED /* what a fixture deletes, and nobody has reaped it; and what is stale under a live document has expired, too */
+} cf_death;
+
 typedef enum cf_kind { KIND_MEM, KIND_SQLITE, KIND_ROSMAR } cf_kind;
 
 /* One side: a kind of store and what its URL has besides path and collection. */
@@ -44,6 +50,7 @@ typedef struct cf_target {
     bool one_file; /* both sides in one engine */
     segue_phase phase;
     cf_place place;
+    cf_death death;
 } cf_target;
 
 extern const cf_target cf_targets[];
@@ -70,7 +77,7 @@ typedef enum cf_need {
     NEEDS_REOPEN = 1 << 2, /* data outlives its last handle */
     NEEDS_SINGLE = 1 << 3, /* speaks of an engine, not of a dual store */
     NEEDS_MOVE = 1 << 4,   /* moves records between collections of one engine */
-    RUNS_ONCE = 1 << 5,    /* prepares nothing and costs much: one starting place is enough */
+    RUNS_ONCE = 1 << 5,    /* prepares nothing by fixtures and costs much: one start is enough */
     NEEDS_CHANGES = 1 << 6,/* reads a feed */
     NEEDS_EXPIRED = 1 << 7 /* reaps */
 } cf_need;
@@ -79,13 +86,14 @@ typedef struct cf_case {
     const char *id;   /* "B1", "S17" */
     const char *name; /* the behaviour, in words */
     unsigned needs;
-    void (*run)(cf *t); /* NULL: `later` says what it waits for */
-    const char *later;
+    void (*run)(cf *t); /* NULL: `elsewhere` says why */
+    const char *elsewhere;
 } cf_case;
 
 extern const cf_case *const cf_tables[]; /* NULL at the end; each table ends with an id NULL */
 extern const cf_case cf_backend_cases[], cf_body_cases[], cf_update_cases[], cf_expiry_cases[], cf_xattr_cases[],
-    cf_tombstone_cases[], cf_write_update_cases[], cf_scan_cases[], cf_feed_cases[], cf_path_cases[], cf_later_cases[];
+    cf_tombstone_cases[], cf_write_update_cases[], cf_scan_cases[], cf_feed_cases[], cf_path_cases[], cf_start_cases[],
+    cf_elsewhere_cases[];
 
 /* Why the target cannot run the case, or NULL. */
 const char *cf_why_not(const cf_target *target, unsigned caps, const cf_case *c);
@@ -153,7 +161,7 @@ uint32_t cf_expiry(cf *t, const char *key);
 uint64_t fx_set(cf *t, const char *key, const char *body);
 uint64_t fx_doc(cf *t, const char *key, const char *body, const char *const *xattrs);
 uint64_t fx_doc_expiring(cf *t, const char *key, const char *body, segue_expiry expiry, const char *const *xattrs);
-/* A live document that was deleted; xattrs are system ones. */
+/* A live document that was deleted, or has expired, as its second change; xattrs are system ones. */
 uint64_t fx_tombstone(cf *t, const char *key, const char *const *xattrs);
 
 /* ---- the verbs, short ---- */

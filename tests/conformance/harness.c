@@ -181,13 +181,14 @@ void cf_open_other(cf *t, const char *collection)
 
 const char *cf_why_not(const cf_target *target, unsigned caps, const cf_case *c)
 {
-    if (!c->run) return c->later;
+    if (!c->run) return c->elsewhere;
     if ((c->needs & NEEDS_FLAGS) && !(caps & SEGUE_CAP_FLAGS)) return "the engine keeps no user flags";
     if ((c->needs & NEEDS_KEEP_CAS) && !(caps & SEGUE_CAP_KEEP_CAS)) return "the engine cannot keep a given CAS";
     if ((c->needs & NEEDS_REOPEN) && target->main->kind == KIND_MEM) return "the data does not outlive its last handle";
     if ((c->needs & NEEDS_SINGLE) && target->is_dual)
         return "speaks of one engine; its two sides are tested by themselves";
-    if ((c->needs & RUNS_ONCE) && target->place != IN_STORE) return "prepares nothing: run from the first place only";
+    if ((c->needs & RUNS_ONCE) && (target->place != IN_STORE || target->death != DELETED))
+        return "begins with an empty store: run from the first start only";
     if ((c->needs & NEEDS_CHANGES) && !(caps & SEGUE_CAP_CHANGES)) return "the engine cannot tell its changes";
     if ((c->needs & NEEDS_EXPIRED) && !(caps & SEGUE_CAP_EXPIRED)) return "the engine cannot find what has expired";
     if ((c->needs & NEEDS_MOVE) && !(caps & SEGUE_CAP_MOVE)) return "the engine cannot move records";
@@ -320,14 +321,17 @@ static void put_fixture(cf *t, segue_store *store, const char *key, const char *
     IS(OK, segue_mutate(store, K(key), &m, NULL, NULL, NULL, &t->err));
 }
 
-/* Where fixtures go; under SHADOWED there is a stale document in the fallback from now on. */
-static segue_store *fixture_store(cf *t, const char *key)
+static segue_expiry long_ago(void) { return segue_expiry_at((uint32_t)cf_now() - 10); }
+
+/* Where fixtures go; under SHADOWED there is a stale document in the fallback from now on, which has expired if it should. */
+static segue_store *fixture_store(cf *t, const char *key, bool stale_expired)
 {
     switch (t->target->place) {
     case IN_STORE: return t->store;
     case IN_FALLBACK: return t->fallback;
     case SHADOWED:
-        put_fixture(t, t->fallback, key, "\"stale\"", segue_expiry_none(), X("_stale=1", "stale=2"));
+        put_fixture(t, t->fallback, key, "\"stale\"", stale_expired ? long_ago() : segue_expiry_none(),
+                    X("_stale=1", "stale=2"));
         return t->primary;
     }
     return NULL;
@@ -335,7 +339,7 @@ static segue_store *fixture_store(cf *t, const char *key)
 
 uint64_t fx_doc_expiring(cf *t, const char *key, const char *body, segue_expiry expiry, const char *const *xattrs)
 {
-    put_fixture(t, fixture_store(t, key), key, body, expiry, xattrs);
+    put_fixture(t, fixture_store(t, key, t->target->death == EXPIRED), key, body, expiry, xattrs);
     return cf_cas(t, key);
 }
 
@@ -348,8 +352,9 @@ uint64_t fx_set(cf *t, const char *key, const char *body) { return fx_doc(t, key
 
 uint64_t fx_tombstone(cf *t, const char *key, const char *const *xattrs)
 {
-    segue_store *store = fixture_store(t, key);
+    segue_store *store = fixture_store(t, key, false);
     put_fixture(t, store, key, "{\"deleted\":true}", segue_expiry_none(), xattrs);
-    IS(OK, segue_delete(store, K(key), NULL, &t->err));
+    if (t->target->death == EXPIRED) IS(OK, segue_touch(store, K(key), long_ago(), NULL, NULL, &t->err));
+    else IS(OK, segue_delete(store, K(key), NULL, &t->err));
     return cf_cas(t, key);
 }

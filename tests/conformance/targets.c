@@ -11,21 +11,31 @@ static const cf_side mem = {KIND_MEM, ""}, mem_no_mutate = {KIND_MEM, "&caps=-mu
 
 #define SINGLE(name, group, filter, side)                                                                              \
     {                                                                                                                  \
-        name, group, filter, side, false, NULL, false, SEGUE_PHASE_FORWARD, IN_STORE                                   \
+        name, group, filter, side, false, NULL, false, SEGUE_PHASE_FORWARD, IN_STORE, DELETED                          \
+    }
+#define SINGLE_EXPIRED(name, group, side)                                                                              \
+    {                                                                                                                  \
+        name ", expired", group, "", side, false, NULL, false, SEGUE_PHASE_FORWARD, IN_STORE, EXPIRED                  \
     }
 
-/* A pair from its three starting places. */
-#define DUAL_IN(name, group, main, fallback, one_file, phase, place)                                                   \
+/* A pair from its five starts. */
+#define DUAL_IN(name, group, main, fallback, one_file, phase, place, death)                                            \
     {                                                                                                                  \
-        name, group, "", main, true, fallback, one_file, SEGUE_PHASE_##phase, place                                    \
+        name, group, "", main, true, fallback, one_file, SEGUE_PHASE_##phase, place, death                             \
     }
+#define FORWARD_IN(name, start, group, main, fallback, one_file, place, death)                                         \
+    DUAL_IN("dual of " name ", " start, group, main, fallback, one_file, FORWARD, place, death)
 #define DUAL(name, group, main, fallback, one_file)                                                                    \
-    DUAL_IN("dual of " name ", written through it", group, main, fallback, one_file, FORWARD, IN_STORE),               \
-        DUAL_IN("dual of " name ", from the fallback", group, main, fallback, one_file, FORWARD, IN_FALLBACK),         \
-        DUAL_IN("dual of " name ", over a stale fallback", group, main, fallback, one_file, FORWARD, SHADOWED)
+    FORWARD_IN(name, "written through it", group, main, fallback, one_file, IN_STORE, DELETED),                        \
+        FORWARD_IN(name, "from the fallback", group, main, fallback, one_file, IN_FALLBACK, DELETED),                  \
+        FORWARD_IN(name, "from the fallback, expired", group, main, fallback, one_file, IN_FALLBACK, EXPIRED),         \
+        FORWARD_IN(name, "over a stale fallback", group, main, fallback, one_file, SHADOWED, DELETED),                 \
+        FORWARD_IN(name, "over a stale fallback, expired", group, main, fallback, one_file, SHADOWED, EXPIRED)
 
 const cf_target cf_targets[] = {
     SINGLE("mem", "mem", "", &mem),
+    SINGLE_EXPIRED("mem", "mem", &mem),
+    SINGLE_EXPIRED("mem without mutate and write_id", "mem", &mem_loop_no_id),
     SINGLE("mem without mutate", "mem", "", &mem_no_mutate),
     SINGLE("mem without move", "mem", "", &mem_no_move),
     SINGLE("mem without write_many", "mem", "", &mem_no_batch),
@@ -44,18 +54,24 @@ const cf_target cf_targets[] = {
     DUAL("mem without keep_cas and mem", "dual-mem", &mem_no_cas, &mem, false),
     DUAL("mem without mutate, keep_cas, write_id and mem", "dual-mem", &mem_poor, &mem, false),
     DUAL("mem and mem without any capability", "dual-mem", &mem, &mem_bare, false),
-    DUAL_IN("dual of mem and mem in legacy", "dual-mem", &mem, &mem, false, LEGACY, IN_STORE),
-    DUAL_IN("dual of mem and mem in legacy, from the fallback", "dual-mem", &mem, &mem, false, LEGACY, IN_FALLBACK),
+    DUAL_IN("dual of mem and mem in legacy", "dual-mem", &mem, &mem, false, LEGACY, IN_STORE, DELETED),
+    DUAL_IN("dual of mem and mem in legacy, from the fallback", "dual-mem", &mem, &mem, false, LEGACY, IN_FALLBACK,
+            DELETED),
+    DUAL_IN("dual of mem and mem in legacy, from the fallback, expired", "dual-mem", &mem, &mem, false, LEGACY,
+            IN_FALLBACK, EXPIRED),
     DUAL_IN("dual of mem without keep_cas and mem in legacy", "dual-mem", &mem_no_cas, &mem, false, LEGACY,
-            IN_FALLBACK),
-    DUAL_IN("dual of mem and mem when sealed", "dual-mem", &mem, &mem, false, SEALED, SHADOWED),
+            IN_FALLBACK, DELETED),
+    DUAL_IN("dual of mem and mem when sealed", "dual-mem", &mem, &mem, false, SEALED, SHADOWED, DELETED),
+    DUAL_IN("dual of mem and mem when sealed, expired", "dual-mem", &mem, &mem, false, SEALED, SHADOWED, EXPIRED),
 #ifdef SEG_WITH_SQLITE
     SINGLE("sqlite", "sqlite", "", &sqlite),
+    SINGLE_EXPIRED("sqlite", "sqlite", &sqlite),
     SINGLE("stats over sqlite", "sqlite", "stats+", &sqlite),
     DUAL("sqlite and sqlite in one file", "dual-sqlite-one", &sqlite, &sqlite, true),
     DUAL("sqlite and sqlite in two files", "dual-sqlite-two", &sqlite, &sqlite, false),
 #endif
     SINGLE("rosmar", "rosmar", "", &rosmar),
+    SINGLE_EXPIRED("rosmar", "rosmar", &rosmar),
     DUAL("rosmar and rosmar in one bucket", "dual-rosmar", &rosmar, &rosmar, true),
 #ifdef SEG_WITH_SQLITE
     DUAL("sqlite and rosmar", "dual-sqlite-rosmar", &sqlite, &rosmar, false),
