@@ -9,6 +9,7 @@ enum { N_WRITERS = 16 };
 
 typedef struct sqlite_bench {
     segue_store *store;
+    segue_store *large; /* the same, and large bodies */
     sqlite3 *raw;
     size_t n_docs;
     size_t n_gets;
@@ -17,19 +18,48 @@ typedef struct sqlite_bench {
 
 /* ---- get ---- */
 
-static double get_ours(void *ctx)
+static double get_of(const sqlite_bench *b, segue_store *store)
 {
-    sqlite_bench *b = ctx;
     segue_error err = {0};
     segue_doc doc = {0};
     double start = bench_now_s();
     for (size_t i = 0; i < b->n_gets; i++) {
         char key[16];
-        BENCH_MUST(segue_get(b->store, bench_key(i * 7919 % b->n_docs, key), NULL, &doc, &err));
+        BENCH_MUST(segue_get(store, bench_key(i * 7919 % b->n_docs, key), NULL, &doc, &err));
     }
     double took = bench_now_s() - start;
     segue_doc_free(&doc);
     return took;
+}
+
+static double get_ours(void *ctx)
+{
+    sqlite_bench *b = ctx;
+    return get_of(b, b->store);
+}
+
+static double get_beside_large(void *ctx)
+{
+    sqlite_bench *b = ctx;
+    return get_of(b, b->large);
+}
+
+/* One document of 20 MiB in the middle, ten of 200 KB. */
+static void fill_large(segue_store *store, size_t n_docs)
+{
+    enum { LARGEST = 20 * 1024 * 1024, LARGE = 200 * 1024 };
+    segue_error err = {0};
+    char *body = calloc(1, LARGEST), key[20];
+    if (!body) abort();
+    bench_fill(store, n_docs);
+    for (size_t i = 0; i <= 10; i++) {
+        segue_slice k = bench_key(i * n_docs / 10, key);
+        key[k.size] = 'x'; /* right behind that one */
+        k.size++;
+        BENCH_MUST(segue_set_raw(store, k, segue_bytes(body, i == 5 ? LARGEST : LARGE), segue_expiry_none(), NULL, NULL,
+                                 &err));
+    }
+    free(body);
 }
 
 /* The columns of a row, copied out as any caller must who goes on after the reset. */
@@ -163,6 +193,16 @@ void bench_sqlite(void)
                       .n_ops = (double)b.n_gets,
                       .n_rounds = 15};
     bench_compare(&get, get_ours, get_raw, &b);
+    (void)snprintf(url, sizeof url, "sqlite:%s/large.segue?sync=off", bench_dir);
+    b.large = bench_open(url);
+    fill_large(b.large, b.n_docs);
+    bench_pair large = get;
+    large.name = "get of small documents, sqlite";
+    large.ours = "beside 20 MiB";
+    large.base = "alone";
+    large.aim = NULL;
+    bench_compare(&large, get_beside_large, get_ours, &b);
+    segue_close(b.large);
     bench_pair one = {.name = "durable updates, 1 thread",
                       .ours = "sqlite",
                       .base = "raw SELECT + UPDATE, autocommit",

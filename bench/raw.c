@@ -28,9 +28,9 @@ sqlite3 *raw_open(const char *name)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     raw_must(db, sqlite3_open_v2(path, &db, flags, NULL), path);
     raw_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000;"
-                 "CREATE TABLE IF NOT EXISTS docs(collection INTEGER,key BLOB,body BLOB,xattrs BLOB,state INTEGER,"
-                 "flags INTEGER,expiry INTEGER,cas INTEGER,revision INTEGER,write_id INTEGER,"
-                 "PRIMARY KEY(collection,key)) WITHOUT ROWID");
+                 "CREATE TABLE IF NOT EXISTS docs(id INTEGER PRIMARY KEY,collection INTEGER,key BLOB,state INTEGER,"
+                 "flags INTEGER,expiry INTEGER,cas INTEGER,revision INTEGER,write_id INTEGER,xattrs BLOB,body BLOB);"
+                 "CREATE UNIQUE INDEX IF NOT EXISTS docs_by_key ON docs(collection,key)");
     return db;
 }
 

@@ -182,25 +182,43 @@ static void another_version_or_layout_is_refused(void **state)
     assert_refused("app.db", SEGUE_OPEN_READ_ONLY, SEGUE_CORRUPT, "flags");
 }
 
-/* Version 1 had no index of expiry. */
+/* As version 1 wrote it: bodies in the tree of keys, no index of expiry; with the index of a feed. */
+static const char version_1[] =
+    "CREATE TABLE collections (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), highest INTEGER NOT NULL);"
+    "CREATE TABLE records (collection INTEGER NOT NULL, key BLOB NOT NULL, cas INTEGER NOT NULL, revision INTEGER NOT "
+    "NULL, write_id INTEGER NOT NULL, state INTEGER NOT NULL, flags INTEGER NOT NULL, expiry INTEGER NOT NULL,"
+    "  xattrs BLOB, body BLOB, PRIMARY KEY (collection, key)) WITHOUT ROWID;"
+    "CREATE INDEX records_by_cas ON records (collection, cas);"
+    "INSERT INTO clock VALUES (1, 400);"
+    "INSERT INTO collections VALUES (1, '_default._default');"
+    "INSERT INTO records VALUES (1, x'6b', 100, 7, 5, 2, 9, 4000000000, x'000000095F73796E63007B7D00', x'31');"
+    "INSERT INTO records VALUES (1, x'676f6e65', 300, 1, 6, 2, 0, 5, NULL, zeroblob(100000));"
+    "INSERT INTO records VALUES (1, x'64656164', 200, 2, 6, 1, 0, 0, NULL, NULL);"
+    "PRAGMA application_id=0x53656775; PRAGMA user_version=1;";
+
 static void an_older_version_is_brought_up_to_date(void **state)
 {
     segue_doc doc = {0};
     uint64_t n = 0;
     (void)state;
-    segue_store *s = test_open_file("app.db", NULL, 0);
-    assert_ok(segue_set(s, str("k"), str("1"), segue_expiry_at(4000000000u), NULL, NULL, &test_err));
-    assert_ok(segue_set(s, str("gone"), str("1"), segue_expiry_none(), NULL, NULL, &test_err));
-    segue_close(s);
-    test_file_run("app.db", "DROP INDEX records_expiry; PRAGMA user_version=1; UPDATE records SET expiry=5 WHERE "
-                            "key=CAST('gone' AS BLOB)");
+    test_file_run("app.db", version_1);
     assert_refused("app.db", SEGUE_OPEN_READ_ONLY, SEGUE_WRONG_FORMAT, "open it once for writing");
-    s = test_open_file("app.db?reap=off", NULL, SEGUE_OPEN_EXISTING);
-    assert_string_equal(test_file_ask("app.db", "SELECT user_version||(SELECT count(*) FROM sqlite_schema WHERE "
-                                                "name='records_expiry') FROM pragma_user_version"),
-                        "21");
+    segue_store *s = test_open_file("app.db?reap=off", NULL, SEGUE_OPEN_EXISTING);
+    assert_string_equal(test_file_ask("app.db", "SELECT user_version FROM pragma_user_version"), "2");
+    assert_string_equal(test_file_ask("app.db", "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE "
+                                                "tbl_name='records' ORDER BY name)"),
+                        "records,records_by_key,records_expiry");
     assert_ok(segue_get(s, str("k"), NULL, &doc, &test_err));
     assert_int_equal(doc.rec.expiry, 4000000000u);
+    assert_int_equal(doc.rec.cas, 100);
+    assert_int_equal(doc.rec.revision, 7);
+    assert_int_equal(doc.rec.flags, 9);
+    assert_true(doc.rec.is_json);
+    assert_int_equal(doc.rec.n_xattrs, 1);
+    assert_body(s, "k", "1");
+    assert_ok(segue_get_record(s, str("dead"), NULL, &doc, &test_err));
+    assert_true(doc.rec.is_tombstone);
     assert_ok(segue_reap(s, 0, &n, &test_err));
     assert_int_equal(n, 1);
     segue_close(s);

@@ -6,9 +6,9 @@
 
 /* steps[v] brings a file of version v to version v + 1. A step that was released is never changed.
  *
- * records.state: 1 tombstone, 2 JSON. xattrs: the section of doc/codec.h, NULL if there are none. body: NULL on a tombstone;
- * it stands last, so that the rest is read without it. clock.highest: no CAS in the file, nor one that was ever given here, is
- * above it. 64-bit numbers without sign are stored as the signed ones with the same bits. */
+ * records.id means nothing. state: 1 tombstone, 2 JSON. xattrs: the section of doc/codec.h, NULL if there are none. body:
+ * NULL on a tombstone; it stands last, so that the rest is read without it. clock.highest: no CAS in the file, nor one that was
+ * ever given here, is above it. 64-bit numbers without sign are stored as the signed ones with the same bits. */
 static const char *const steps[] = {
     "CREATE TABLE collections (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
     "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), highest INTEGER NOT NULL);"
@@ -19,7 +19,18 @@ static const char *const steps[] = {
     "  xattrs BLOB, body BLOB, PRIMARY KEY (collection, key)) WITHOUT ROWID;"
     "PRAGMA application_id=" MARK ";"
     "PRAGMA user_version=1;",
-    /* For reaping. A record without expiry is not in it, and costs nothing. */
+    /* Bodies out of the tree that keys are looked up in: a search through it reads every cell that it compares with, body and
+     * all. And an index for reaping; a record without expiry is not in it, and costs nothing. */
+    "CREATE TABLE rows ("
+    "  id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, key BLOB NOT NULL, cas INTEGER NOT NULL,"
+    "  revision INTEGER NOT NULL, write_id INTEGER NOT NULL, state INTEGER NOT NULL, flags INTEGER NOT NULL,"
+    "  expiry INTEGER NOT NULL, xattrs BLOB, body BLOB);"
+    "INSERT INTO rows (collection, key, cas, revision, write_id, state, flags, expiry, xattrs, body)"
+    "  SELECT collection, key, cas, revision, write_id, state, flags, expiry, xattrs, body FROM records"
+    "  ORDER BY collection, key;"
+    "DROP TABLE records;"
+    "ALTER TABLE rows RENAME TO records;"
+    "CREATE UNIQUE INDEX records_by_key ON records (collection, key);"
     "CREATE INDEX records_expiry ON records (collection, expiry) WHERE expiry > 0;"
     "PRAGMA user_version=2;",
 };

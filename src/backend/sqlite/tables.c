@@ -29,7 +29,11 @@ static const char *const texts[SEG_SQLITE_N_SQL] = {
     [SEG_SQL_COPY] = "INSERT OR IGNORE INTO records (collection, key, " REST ") SELECT ?3, key, " REST
                      " FROM records WHERE collection=?1 AND key=?2",
     [SEG_SQLITE_FIND_COLLECTION] = "SELECT id FROM collections WHERE name=?1",
-    [SEG_SQLITE_PUT] = "REPLACE INTO records (collection, key, " REST ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",
+    [SEG_SQLITE_PUT] =
+        "INSERT INTO records (collection, key, " REST ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) "
+        "ON CONFLICT (collection, key) DO UPDATE SET cas=excluded.cas, revision=excluded.revision, "
+        "write_id=excluded.write_id, state=excluded.state, flags=excluded.flags, expiry=excluded.expiry, "
+        "xattrs=excluded.xattrs, body=excluded.body",
     [SEG_SQLITE_MAKE_COLLECTION] = "INSERT INTO collections (name) VALUES (?1)",
 };
 
@@ -39,7 +43,7 @@ const seg_sql_kind seg_sqlite_kind = {
     .n_reads = SEG_SQLITE_N_READS,
     .n_sql = SEG_SQLITE_N_SQL,
     .index_name = CHANGES_INDEX,
-    .index_sql = "CREATE INDEX IF NOT EXISTS " CHANGES_INDEX " ON records (collection, cas)", /* and key, of itself */
+    .index_sql = "CREATE INDEX IF NOT EXISTS " CHANGES_INDEX " ON records (collection, cas, key)",
     .check = seg_sqlite_check_format,
 };
 
