@@ -39,6 +39,7 @@ segue_store *bench_open(const char *url);
 void bench_fill(segue_store *store, size_t n);
 segue_slice bench_key(size_t i, char out[16]);
 
+void bench_counter(void);
 void bench_dual(void);
 void bench_path(void);
 void bench_feed(void);

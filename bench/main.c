@@ -131,7 +131,7 @@ int main(int argc, char **argv)
         if (strncmp(argv[i], "--scale=", 8) == 0) bench_scale = strtod(argv[i] + 8, NULL);
         else if (strncmp(argv[i], "--only=", 7) == 0) only = argv[i] + 7;
         else {
-            fprintf(stderr, "usage: segue-bench [--scale=FACTOR] [--only=dual|path|sqlite|feed|sweep]\n");
+            fprintf(stderr, "usage: segue-bench [--scale=FACTOR] [--only=dual|path|sqlite|counter|feed|sweep]\n");
             return 2;
         }
     }
@@ -146,6 +146,7 @@ int main(int argc, char **argv)
     if (!only || strcmp(only, "dual") == 0) bench_dual();
     if (!only || strcmp(only, "path") == 0) bench_path();
     if (!only || strcmp(only, "sqlite") == 0) bench_sqlite();
+    if (!only || strcmp(only, "counter") == 0) bench_counter();
     if (!only || strcmp(only, "feed") == 0) bench_feed();
     if (!only || strcmp(only, "sweep") == 0) bench_sweep();
     show_disk();
