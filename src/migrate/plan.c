@@ -35,8 +35,10 @@ static size_t prefix_size(segue_slice key)
     return key.size;
 }
 
+/* A key that another program has written may be longer than any of ours: it is cut. */
 static void put_text(char out[SEGUE_KEY_MAX + 1], const char *data, size_t size)
 {
+    if (size > SEGUE_KEY_MAX) size = SEGUE_KEY_MAX;
     memcpy(out, data, size);
     out[size] = '\0';
 }
@@ -82,6 +84,7 @@ static segue_status count(planning *p, const segue_record *rec)
     if (number + 1 == p->policy->n_rules) add(&place_of(plan, rec->key)->tally, rec);
     if (action == SEGUE_ACTION_STOP && !plan->stop_key[0]) put_text(plan->stop_key, rec->key.data, rec->key.size);
     if (!p->to || (action != SEGUE_ACTION_MOVE && action != SEGUE_ACTION_COUNTER)) return SEGUE_OK;
+    if (rec->key.size > SEGUE_KEY_MAX) return SEGUE_OK; /* the primary cannot have it */
     char size = (char)(unsigned char)rec->key.size;
     segue_status st = segue_buf_append(&p->keys, &size, 1);
     return st == SEGUE_OK ? segue_buf_append(&p->keys, rec->key.data, rec->key.size) : st;

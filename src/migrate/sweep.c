@@ -99,12 +99,25 @@ static segue_status look_up(batch *b)
 /* The primary has it from an earlier attempt, of this run or another: as it is in the fallback. */
 static bool was_copied(const item *it) { return it->primary_cas == it->rec->cas; }
 
+/* What another program has put into the fallback need not keep the limits (B9); where they do not hold it stays. */
+static void hold_back_what_is_too_big(batch *b)
+{
+    segue_call quiet = *b->call;
+    quiet.err = NULL;
+    for (size_t i = 0; i < b->n; i++) {
+        segue_status st = seg_record_check(b->items[i].rec, &quiet);
+        if (st == SEGUE_OK) continue;
+        b->items[i].skip = true;
+        seg_swept_failed(b->swept, b->items[i].rec->key, st);
+    }
+}
+
 static segue_status sort_out(batch *b)
 {
     segue_migration *m = b->m;
     for (size_t i = 0; i < b->n; i++) {
         item *it = &b->items[i];
-        if (!it->primary_cas) continue;
+        if (!it->primary_cas || it->skip) continue;
         if (seg_foreign_is_newer(m, it->rec, it->primary_cas, it->primary_is_tombstone)) {
             b->swept->counts.foreign_writes++;
             b->swept->work++;
@@ -320,6 +333,7 @@ static bool all_rules_hold(void)
 static segue_status sweep_batch(batch *b)
 {
     segue_status st = look_up(b);
+    if (st == SEGUE_OK) hold_back_what_is_too_big(b);
     if (st == SEGUE_OK) st = sort_out(b);
     if (st == SEGUE_OK) st = remember(b);
     if (st != SEGUE_OK) return st;
@@ -381,6 +395,7 @@ static void sort_by_rule(segue_migration *m, const segue_page *page, bool tail, 
         if (seg_key_is_reserved(rec->key)) continue;
         size_t number = segue_policy_classify(m->policy, rec->key);
         const seg_policy_rule *rule = &m->policy->rules[number];
+        segue_status st;
         swept->counts.scanned++;
         switch (rule->action) {
         case SEGUE_ACTION_MOVE:
@@ -389,7 +404,11 @@ static void sort_by_rule(segue_migration *m, const segue_page *page, bool tail, 
         case SEGUE_ACTION_DROP:
             if (!m->options.keep) s->drops[s->n_drops++] = rec;
             break;
-        case SEGUE_ACTION_COUNTER: s->counters[s->n_counters++] = rec; break;
+        case SEGUE_ACTION_COUNTER:
+            st = seg_key_check(rec->key, NULL);
+            if (st == SEGUE_OK) s->counters[s->n_counters++] = rec;
+            else seg_swept_failed(swept, rec->key, st);
+            break;
         case SEGUE_ACTION_LEAVE:
             swept->counts.left++;
             swept->counts.unmatched += number + 1 == m->policy->n_rules;

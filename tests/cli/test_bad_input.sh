@@ -186,6 +186,13 @@ bad_line "an xattr that is no text" 'xattrs' "${good/\{\}/\{\"a\":1\}}"
 bad_line "an xattr that is no JSON" 'JSON' "${good/\{\}/\{\"a\":\"x\"\}}"
 bad_line "an xattr that is cut JSON" 'JSON' "${good/\{\}/\{\"a\":\"{\\\"b\\\":[1,\"\}}"
 bad_line "an xattr name of 16 bytes" 'xattr' "${good/\{\}/\{\"a234567890123456\":\"1\"\}}"
+many=$(seq -f '"u%g":"1"' 64 | paste -sd,)
+large=$(printf '%1048572s' '' | tr ' ' 1) # with its name, _a, and its quotes 1 MiB
+bad_line "65 xattrs" 'xattrs' "${good/\{\}/\{$many,\"_a\":\"1\"\}}"
+bad_line "1 MiB and a byte of system xattrs" '1048577' "${good/\{\}/\{\"_a\":\"\\\"1$large\\\"\"\}}"
+rm -f "$T/i.db"*
+{ echo "${good/\{\}/\{$many\}}"; echo "${good/\"xattrs\":\{\}/\"xattrs\":\{\"_a\":\"\\\"$large\\\"\"\}}"; } | sed '2s/"k"/"l"/' >"$T/lines"
+expect 0 "import: 64 xattrs, and 1 MiB of system xattrs" import -q "sqlite:$T/i.db" "$T/lines"
 bad_line "a key of 0 bytes" 'key' "${good/\"k\"/\"\"}"
 bad_line "a key of 251 bytes" 'key' "${good/\"k\"/\"$long\"}"
 bad_line "a key with NUL" 'key' "${good/\"k\"/\"a\\u0000b\"}"

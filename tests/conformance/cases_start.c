@@ -21,7 +21,12 @@ typedef struct at {
 #define S t->store, K(a->key)
 #define E NULL, &t->err
 
-static segue_status exists(cf *t, const at *a) { return do_exists(t, a->key) ? SEGUE_OK : SEGUE_NOT_FOUND; }
+static segue_status exists(cf *t, const at *a)
+{
+    bool there = false;
+    segue_status st = segue_exists(S, NULL, &there, &t->err);
+    return st == SEGUE_OK && !there ? SEGUE_NOT_FOUND : st;
+}
 
 static segue_status is_listed(cf *t, const at *a)
 {
@@ -262,6 +267,11 @@ static void check_record(cf *t, const char *key, uint64_t revision, uint64_t old
     if (t->doc.rec.is_tombstone) XATTR_IS(key, "u", NULL);
 }
 
+static void check_status(const row *r, segue_status want, segue_status got)
+{
+    if (got != want) fail_msg("%s: %s, not %s", r->name, segue_status_name(got), segue_status_name(want));
+}
+
 static void run_row(cf *t, const row *r, start from)
 {
     const outcome *want = &r->from[from];
@@ -294,9 +304,138 @@ static void from_nothing(cf *t) { run_rows(t, NONE); }
 static void from_live(cf *t) { run_rows(t, LIVE); }
 static void from_tombstone(cf *t) { run_rows(t, DEAD); }
 
+/* ---- B9, for every operation ---- */
+
+/* A key of 250 bytes is one like any other, one of 251 is none. Each row has its own. */
+static void limits_of_keys(cf *t)
+{
+    char key[SEGUE_KEY_MAX + 2];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const row *r = &rows[i];
+        at a = {.key = key, .cas = NO_CAS};
+        memset(key, 'k', sizeof key);
+        memcpy(key, r->name, strlen(r->name));
+        key[SEGUE_KEY_MAX + 1] = 0;
+        if (r->run != is_listed) check_status(r, SEGUE_INVALID_KEY, r->run(t, &a));
+        key[SEGUE_KEY_MAX] = 0;
+        check_status(r, r->from[NONE].status, r->run(t, &a));
+    }
+}
+
+typedef struct with_xattr {
+    const char *key;
+    uint64_t cas;
+    segue_xattr x;
+} with_xattr;
+
+static segue_xattr_write write_of(const with_xattr *w, const char *body)
+{
+    return (segue_xattr_write){.body = K(body), .set = &w->x, .n_set = 1};
+}
+
+static segue_status mutate_path(cf *t, const with_xattr *w, segue_slice path)
+{
+    segue_path_op op = {SEGUE_PATH_SET, SEGUE_IN_XATTR, path, w->x.value, SEGUE_PATH_PARENTS};
+    segue_mutation m = {.paths = &op, .n_paths = 1};
+    return do_mutate(t, w->key, &m);
+}
+
+static segue_status sets_xattr(void *ctx, const segue_record *current, segue_mutation *m)
+{
+    (void)current;
+    m->set_xattrs = ctx;
+    m->n_set_xattrs = 1;
+    return SEGUE_OK;
+}
+
+static segue_status updates_xattr(void *ctx, const segue_record *current, segue_updated *u)
+{
+    (void)current;
+    u->write.set = ctx;
+    u->write.n_set = 1;
+    return SEGUE_OK;
+}
+
+#define XVERB(name, call)                                                                                              \
+    static segue_status name(cf *t, with_xattr *w) { return (call); }
+#define SW t->store, K(w->key)
+#define WRITE(body)                                                                                                    \
+    (segue_xattr_write[]) { write_of(w, body) }
+
+XVERB(x_set, segue_xattrs_set(SW, &w->x, 1, NULL, E))
+XVERB(x_update, segue_xattrs_update(SW, w->cas, &w->x, 1, segue_expiry_none(), NULL, E))
+XVERB(x_touch, segue_touch_xattr(SW, w->cas, w->x.name, w->x.value, NULL, E))
+XVERB(x_write, segue_write_with_xattrs(SW, w->cas, WRITE("2"), NULL, E))
+XVERB(x_write_xattrs, segue_write_with_xattrs(SW, w->cas, WRITE(NULL), NULL, E))
+XVERB(x_tombstone, segue_write_tombstone(SW, w->cas, true, WRITE(NULL), NULL, E))
+XVERB(x_update_fn, segue_update(SW, sets_xattr, &w->x, NULL, NULL, &t->err))
+XVERB(x_write_update, segue_write_update_with_xattrs(SW, updates_xattr, &w->x, NULL, NULL, &t->err))
+XVERB(x_mutate, do_mutate(t, w->key, (segue_mutation[]){{.set_xattrs = &w->x, .n_set_xattrs = 1}}))
+XVERB(x_path, mutate_path(t, w, w->x.name))
+XVERB(x_insert, segue_write_with_xattrs(SW, 0, WRITE("2"), NULL, E))
+XVERB(x_new_tombstone, segue_write_tombstone(SW, 0, false, WRITE(NULL), NULL, E))
+XVERB(x_resurrect, segue_write_resurrection(SW, WRITE("2"), NULL, E))
+
+static segue_status x_put_record(cf *t, with_xattr *w)
+{
+    segue_record rec = {.key = K(w->key), .body = K("2"), .xattrs = &w->x, .n_xattrs = 1, .revision = 1};
+    return segue_put_record(t->store, &rec, 0, NULL, NULL, &t->err);
+}
+
+static const struct {
+    segue_status (*run)(cf *t, with_xattr *w);
+    bool inserts;
+} x_rows[] = {{x_set, false},          {x_update, false},    {x_touch, false},     {x_write, false},
+              {x_write_xattrs, false}, {x_tombstone, false}, {x_update_fn, false}, {x_write_update, false},
+              {x_mutate, false},       {x_path, false},      {x_insert, true},     {x_new_tombstone, true},
+              {x_resurrect, true},     {x_put_record, true}};
+
+/* The operation fits once, and one byte more is refused and changes nothing. */
+static void check_limit(cf *t, size_t i, char kind, segue_xattr fits, segue_xattr over, segue_status refusal)
+{
+    char key[16];
+    (void)snprintf(key, sizeof key, "x%zu%c", i, kind); /* fits */
+    with_xattr w = {.key = key, .x = over};
+    cf_state before = {0};
+    if (!x_rows[i].inserts) {
+        IS(OK, do_write(t, key, 0, "1", X("u=1"), NULL));
+        w.cas = t->cas;
+        before = cf_state_of(t, key);
+    }
+    segue_status st = x_rows[i].run(t, &w);
+    if (st != refusal) fail_msg("%s: %s, not %s", key, segue_status_name(st), segue_status_name(refusal));
+    if (x_rows[i].inserts) NOTHING(key);
+    else UNCHANGED(key, before);
+    w.x = fits;
+    IS(OK, x_rows[i].run(t, &w));
+    IS(OK, do_get_record(t, key));
+    const segue_xattr *x = segue_record_xattr(&t->doc.rec, fits.name);
+    CHECK(x && segue_slice_equal(x->value, fits.value));
+}
+
+static void limits_of_every_xattr_write(cf *t)
+{
+    static char value[SEGUE_SYSTEM_XATTRS_MAX];
+    static const char name[] = "_234567890123456";
+    size_t room = sizeof value - 2; /* the name is _a */
+    for (size_t i = 0; i < sizeof x_rows / sizeof *x_rows; i++) {
+        segue_xattr fits = {segue_bytes(name, SEGUE_XATTR_NAME_MAX), K("1")};
+        segue_xattr over = {segue_bytes(name, SEGUE_XATTR_NAME_MAX + 1), K("1")};
+        check_limit(t, i, 'n', fits, over, SEGUE_INVALID_XATTR_NAME);
+        memset(value, '1', sizeof value);
+        fits = (segue_xattr){K("_a"), segue_bytes(value, room)};
+        over = (segue_xattr){K("_a"), segue_bytes(value, room + 1)};
+        check_limit(t, i, 's', fits, over, SEGUE_TOO_BIG);
+    }
+    segue_doc_free(&t->doc);
+}
+
 const cf_case cf_start_cases[] = {
     {"S1b", "every operation where nothing is", RUNS_ONCE, from_nothing, NULL},
     {"S1c", "every operation on a live document", 0, from_live, NULL},
     {"S1d", "every operation on a tombstone", 0, from_tombstone, NULL},
+    {"B9e", "every operation knows the limit of keys", RUNS_ONCE, limits_of_keys, NULL},
+    {"B9f", "every operation that writes xattrs knows the limits of names and sizes", RUNS_ONCE,
+     limits_of_every_xattr_write, NULL},
     {NULL, NULL, 0, NULL, NULL},
 };
