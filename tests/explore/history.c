@@ -2,6 +2,7 @@
  * objects", 1993). */
 #include "history.h"
 
+#include <segue/feed.h>
 #include <segue/ops.h>
 
 #include "base/base.h"
@@ -16,6 +17,7 @@
 
 int64_t history_now_ns;
 bool history_has_revisions = true;
+bool history_has_cas = true;
 
 static int64_t now_ns(void *ctx)
 {
@@ -54,6 +56,20 @@ static void say(answer *a, const char *format, ...)
     va_end(args);
 }
 
+/* An xattr, where a macro may have put a CAS: that of the record as it is, or an older one. */
+static void say_xattr(answer *a, const segue_xattr *x, uint64_t cas)
+{
+    static const char before[] = "{\"c\":\"0x";
+    char own[17];
+    cas &= ~(UINT64_C(1) << 63);
+    for (int i = 0; i < 8; i++) (void)snprintf(own + 2 * i, 3, "%02x", (unsigned)(cas >> (8 * i)) & 0xFFu); /* fits */
+    bool is_macro = x->value.size > sizeof before - 1 + 16 && memcmp(x->value.data, before, sizeof before - 1) == 0;
+    say(a, " %.*s=", (int)x->name.size, x->name.data);
+    if (!is_macro) say(a, "%.*s", (int)x->value.size, x->value.data);
+    else if (!history_has_cas) say(a, "a CAS");
+    else say(a, memcmp(x->value.data + sizeof before - 1, own, 16) == 0 ? "its CAS" : "an older CAS");
+}
+
 static void say_record(answer *a, const segue_record *rec)
 {
     if (rec->is_tombstone) say(a, "tombstone");
@@ -62,10 +78,7 @@ static void say_record(answer *a, const segue_record *rec)
     if (rec->expiry) say(a, " exp %u", rec->expiry);
     if (rec->flags) say(a, " flags %u", rec->flags);
     if (rec->is_json) say(a, " json");
-    for (size_t i = 0; i < rec->n_xattrs; i++) {
-        const segue_xattr *x = &rec->xattrs[i];
-        say(a, " %.*s=%.*s", (int)x->name.size, x->name.data, (int)x->value.size, x->value.data);
-    }
+    for (size_t i = 0; i < rec->n_xattrs; i++) say_xattr(a, &rec->xattrs[i], rec->cas);
 }
 
 static void say_doc(answer *a, segue_doc *doc)
@@ -190,6 +203,18 @@ static void op_xattr(client *c, answer *a)
     a->status = segue_xattrs_set(c->store, key(), &x, 1, NULL, &a->cas[0], NULL);
 }
 
+/* The CAS of this write into it. */
+static void op_macro(client *c, answer *a)
+{
+    segue_xattr x = {segue_str("_m"), segue_str("{\"c\":0}")};
+    segue_macro macro = {segue_str("_m.c"), SEGUE_MACRO_CAS};
+    segue_mutation m = {
+        .expect = SEGUE_EXPECT_LIVE, .set_xattrs = &x, .n_set_xattrs = 1, .macros = &macro, .n_macros = 1};
+    segue_outcome out = {0};
+    a->status = segue_mutate(c->store, key(), &m, NULL, &out, NULL, NULL);
+    a->cas[0] = out.cas;
+}
+
 /* Inside an xattr that is there in the beginning. */
 static void op_path(client *c, answer *a)
 {
@@ -227,6 +252,34 @@ static void op_scan(client *c, answer *a)
         a->cas[0] = rec->cas;
     }
     segue_scan_close(scan);
+}
+
+/* All that there is to tell: of one document the last is its state. */
+static void op_feed(client *c, answer *a)
+{
+    segue_feed *feed = NULL;
+    segue_feed_event told;
+    segue_feed_options all = {.flags = SEGUE_FEED_STOP_AT_END};
+    a->status = segue_feed_open(&c->store, 1, &all, &feed, NULL);
+    while (a->status == SEGUE_OK && (a->status = segue_feed_next(feed, 0, &told, NULL)) == SEGUE_OK) {
+        a->text[0] = '\0';
+        say_record(a, &told.rec);
+    }
+    segue_feed_close(feed);
+}
+
+/* Of what has expired in the store that is written to now, unless somebody changes it meanwhile. So it is replayed where
+ * something was reaped. */
+static void op_reap(client *c, answer *a)
+{
+    uint64_t n = 0;
+    const answer *real = c->replayed;
+    if (real && real->status == SEGUE_OK && strcmp(real->text, "reaped 0") == 0) {
+        *a = *real;
+        return;
+    }
+    a->status = segue_reap(c->store, 0, &n, NULL);
+    say(a, "reaped %llu", (unsigned long long)n);
 }
 
 /* A plain store may always purge, a dual one may not; and a purge leaves what somebody changes meanwhile. So it is replayed
@@ -269,10 +322,13 @@ static const operation operations[] = {
     {"incr", op_incr},
     {"append", op_append},
     {"xattr", op_xattr},
+    {"macro", op_macro},
     {"path", op_path},
     {"tombstone", op_tombstone},
     {"resurrect", op_resurrect},
     {"scan", op_scan},
+    {"feed", op_feed},
+    {"reap", op_reap},
     {"purge", op_purge},
     {"time", op_time},
 };

@@ -16,6 +16,8 @@ enum { HISTORY_MOST = 10, ANSWER_MOST = 240, KEPT_MOST = 2 };
 extern int64_t history_now_ns;
 /* Whether answers speak of revisions. */
 extern bool history_has_revisions;
+/* Whether a record keeps its CAS for good: else a macro's text may name another one. */
+extern bool history_has_cas;
 const segue_env *history_env(void);
 /* What sleeping is: somebody else's turn. The explorer's. */
 void history_sleep(void *ctx, int64_t ns);

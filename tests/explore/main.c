@@ -12,15 +12,15 @@
 
 /* Of clients. A token is read and then used. */
 static const char *const clients[] = {
-    "get",     "gat",       "add",           "set",       "replace", "delete", "get remove",
-    "get cas", "update",    "update-del",    "touch",     "incr",    "append", "xattr",
-    "path",    "tombstone", "get tombstone", "resurrect", "scan",    "purge",  "time",
+    "get",       "gat",           "add",       "set",  "replace", "delete", "get remove", "get cas",
+    "update",    "update-del",    "touch",     "incr", "append",  "xattr",  "macro",      "path",
+    "tombstone", "get tombstone", "resurrect", "scan", "feed",    "reap",   "purge",      "time",
 };
 enum { N_CLIENTS = sizeof clients / sizeof clients[0] };
 
 /* Of the migration. */
-static const char *const forward_steps[] = {"sweep", "seal", "seal clean purge"};
-static const char *const legacy_steps[] = {"forward", "forward seal"};
+static const char *const forward_steps[] = {"sweep", "sweep repair", "seal", "seal clean purge"};
+static const char *const legacy_steps[] = {"forward", "hold forward", "forward seal"};
 enum {
     N_FORWARD = sizeof forward_steps / sizeof forward_steps[0],
     N_LEGACY = sizeof legacy_steps / sizeof legacy_steps[0]
@@ -140,7 +140,7 @@ static bool has_triple(const tour *t, const char *a, const char *b, const char *
     if (!opt.in_short) return true;
     bool sweeps = t->s.setting == &settings[0] && strcmp(step, "sweep") == 0;
     bool opens = (t->s.setting == &settings[0] || t->s.setting == &settings[2]) && strcmp(step, "forward") == 0;
-    bool is_apart = t->s.setting->two_nodes && strcmp(step, "sweep") != 0;
+    bool is_apart = t->s.setting->two_nodes && step[0] != 'h' && strncmp(step, "sweep", 5) != 0;
     bool is_in = is_telling(a) && is_telling(b) && (sweeps || opens || is_apart);
     total.left_out += !is_in;
     return is_in;

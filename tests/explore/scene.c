@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "base/rules.h"
+#include "migrate/manifest.h"
 #include "migrate/migration.h"
 #include "store/filters.h"
 
@@ -133,7 +134,10 @@ static segue_record record_of(content what, const char *body)
 
 /* ---- the migration's own steps ---- */
 
-/* `number` 0: nothing is written down for the verification. */
+/* Whether somebody verifies, so that what is moved is written down first. */
+static bool is_verified;
+enum { THE_MANIFEST = 1 };
+
 static segue_status sweep_the_key(segue_error *err)
 {
     SEG_AUTO(segue_doc) doc = {0};
@@ -141,7 +145,7 @@ static segue_status sweep_the_key(segue_error *err)
     segue_call call = seg_call_new(world.watched_f, 0, err);
     segue_status st = seg_call_get(world.watched_f, segue_str(THE_KEY), &doc, &call);
     const segue_record *rec = &doc.rec;
-    if (st == SEGUE_OK) st = seg_sweep_records(world.migration, &rec, 1, 0, &swept, &call);
+    if (st == SEGUE_OK) st = seg_sweep_records(world.migration, &rec, 1, is_verified ? THE_MANIFEST : 0, &swept, &call);
     seg_swept_clear(&swept);
     return st;
 }
@@ -154,6 +158,33 @@ static bool sweep_all(segue_error *err)
     for (int i = 0; i < PASSES_MOST; i++)
         if (sweep_the_key(err) == SEGUE_NOT_FOUND) return true;
     return false;
+}
+
+/* Whatever clients do meanwhile, what was moved is there and was not changed but by them. */
+static void on_difference(void *ctx, const segue_difference *d)
+{
+    bool *is_wrong = ctx;
+    *is_wrong |= d->kind == SEGUE_DIFF_MISSING || d->kind == SEGUE_DIFF_CONTENT;
+}
+
+static const char *repair(segue_error *err)
+{
+    segue_verified found = {0};
+    bool is_wrong = false;
+    segue_status st = seg_verify(world.migration, SEGUE_VERIFY_REPAIR, on_difference, &is_wrong, &found, err);
+    if (is_wrong) return "the verification found a difference";
+    return st == SEGUE_OK || st == SEGUE_DIFFERENT ? NULL : "the verification failed";
+}
+
+static void forget_the_manifest(void)
+{
+    char text[SEG_MANIFEST_KEY_SIZE];
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_call call = seg_call_new(world.p, 0, NULL);
+    segue_slice key = seg_manifest_key("default", THE_MANIFEST, text);
+    if (seg_call_get(world.p, key, &doc, &call) != SEGUE_OK) return;
+    segue_error err = {0};
+    must(seg_call_erase(world.p, key, doc.rec.cas, &call), "forget", &err);
 }
 
 /* On all nodes before the next one. */
@@ -181,6 +212,8 @@ static const char *run_step(const char *name, bool *ret_is_step)
         segue_status st = sweep_the_key(&err);
         return st == SEGUE_OK || st == SEGUE_NOT_FOUND ? NULL : "a sweep failed";
     }
+    if (strcmp(name, "repair") == 0) return repair(&err);
+    if (strcmp(name, "hold") == 0) return set_phase(SEGUE_PHASE_HOLD, &err);
     if (strcmp(name, "forward") == 0) return go_forward(&err);
     if (strcmp(name, "seal") == 0)
         return sweep_all(&err) ? set_phase(SEGUE_PHASE_SEALED, &err) : "the sweep never ends";
@@ -209,13 +242,15 @@ static bool next_word(const char **text, char out[32])
     return true;
 }
 
-/* Such a write reads nothing, so its revision goes on from the record of the store that it lands in. */
-static bool replaces_blindly(const scene *s)
+static bool has_step(const scene *s, const char *step)
 {
     for (unsigned i = 0; i < s->n_parties; i++)
-        if (strcmp(s->parties[i], "replace") == 0) return true;
+        if (strstr(s->parties[i], step)) return true;
     return false;
 }
+
+/* Such a write reads nothing, so its revision goes on from the record of the store that it lands in. */
+static bool replaces_blindly(const scene *s) { return has_step(s, "replace"); }
 
 static void setup(void *ctx)
 {
@@ -227,13 +262,17 @@ static void setup(void *ctx)
     static int64_t ahead_ns = INT64_C(5) * 3600000000000;
     history_now_ns = THE_BEGINNING_NS + (s->setting->is_ahead ? ahead_ns += 1000000 : 0);
     history_reset(world.f, &f);
-    if (!f.key.data) history_now_ns = THE_BEGINNING_NS; /* else it was written after the fallback's */
+    /* What both have was written through the dual store, after the fallback's. */
+    history_now_ns = f.key.data ? history_now_ns + 1000000 : THE_BEGINNING_NS;
     history_reset(world.p, &p);
     history_now_ns = THE_BEGINNING_NS;
     close_dual(); /* of the run before */
+    if (is_verified) forget_the_manifest();
+    is_verified = has_step(s, "repair");
     for (int i = 0; i < 1 + s->setting->two_nodes; i++)
         must(segue_dual_open(world.watched_p, world.watched_f, &options, &world.dual[i], &err), "dual", &err);
     history_has_revisions = !replaces_blindly(s);
+    history_has_cas = s->setting->keeps_cas;
     run.scene = s;
     run.failure = NULL;
     run.h = (history){.start = p.key.data ? p : f, .has_cas = s->setting->keeps_cas};
