@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/rules.h"
 #include "base/env.h"
 #include "store/call.h"
 #include "support/disk.h"
@@ -517,6 +518,9 @@ static void a_failed_commit_that_may_come_back_is_told_as_unknown(void **state)
     segue_store *s = test_open_file("app.db", NULL, 0);
     assert_ok(put_plainly(s, "k", "before"));
     atomic_store(&test_disk.dies, true);
+    assert_true(seg_rule_switch("LOST_COMMIT_IS_UNKNOWN", false));
+    assert_status(put_plainly(s, "k", "after"), SEGUE_IO_ERROR); /* without the rule it would be told as a failure */
+    assert_true(seg_rule_switch("LOST_COMMIT_IS_UNKNOWN", true));
     assert_status(put_plainly(s, "k", "after"), SEGUE_MAYBE_APPLIED);
     assert_says("app.db: the commit failed");
     assert_body(s, "k", "before"); /* nobody sees it now */

@@ -7,7 +7,13 @@
 #include <string.h>
 
 static const char *const names[] = {
-#define SEG_RULE_DEF(name, text) #name,
+#define SEG_RULE_DEF(name, missed_by, text) #name,
+#include "base/rules.def"
+#undef SEG_RULE_DEF
+};
+
+static const char *const missed_by[] = {
+#define SEG_RULE_DEF(name, missed_by, text) #missed_by,
 #include "base/rules.def"
 #undef SEG_RULE_DEF
 };
@@ -15,6 +21,9 @@ static const char *const names[] = {
 static _Atomic bool is_off[SEG_N_RULES];
 
 bool seg_rule_holds(seg_rule rule) { return !atomic_load_explicit(&is_off[rule], memory_order_relaxed); }
+
+const char *seg_rule_name(seg_rule rule) { return names[rule]; }
+const char *seg_rule_missed_by(seg_rule rule) { return missed_by[rule]; }
 
 bool seg_rule_switch(const char *name, bool on)
 {

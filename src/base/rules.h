@@ -8,13 +8,16 @@
 #ifdef SEG_TESTING
 
 typedef enum seg_rule {
-#define SEG_RULE_DEF(name, text) SEG_RULE_##name,
+#define SEG_RULE_DEF(name, missed_by, text) SEG_RULE_##name,
 #include "base/rules.def"
 #undef SEG_RULE_DEF
     SEG_N_RULES
 } seg_rule;
 
 bool seg_rule_holds(seg_rule rule);
+/* The rules in order: their names, and who must miss them (as in rules.def). */
+const char *seg_rule_name(seg_rule rule);
+const char *seg_rule_missed_by(seg_rule rule);
 /* Switch a rule off (or on again). By name, as in rules.def; false: there is no such rule. Not thread-safe. */
 bool seg_rule_switch(const char *name, bool on);
 #define SEG_RULE(name) seg_rule_holds(SEG_RULE_##name)

@@ -2,6 +2,7 @@
 #include "doc/clock.h"
 
 #include "base/env.h"
+#include "base/rules.h"
 
 #define COUNTER_MASK UINT64_C(0xFFFF)
 #define TOP_BIT (UINT64_C(1) << 63)
@@ -13,7 +14,7 @@ uint64_t seg_clock_next(seg_clock *clock, const segue_env *env, uint64_t floor)
     uint64_t highest = atomic_load(&clock->highest);
     for (;;) {
         uint64_t least = highest > floor ? highest : floor;
-        uint64_t next = now > least ? now : least + 1;
+        uint64_t next = now > least || !SEG_RULE(CAS_GROWS) ? now : least + 1;
         if (atomic_compare_exchange_weak(&clock->highest, &highest, next)) return next;
     }
 }

@@ -11,6 +11,11 @@ bool seg_record_is_live(const segue_record *rec, uint64_t now);
  * and revision stay. The one place where reading decides about expiry. */
 void seg_doc_expire(segue_doc *doc, uint64_t now);
 
+/* B1, B3: whether the condition of a put holds over a record with this CAS; 0: there is no record, not even a tombstone. EXISTS,
+ * NOT_FOUND, CAS_MISMATCH; the sentence is the engine's. And of an erase. */
+segue_status seg_put_judge(const segue_put *put, uint64_t cas);
+segue_status seg_erase_judge(uint64_t if_cas, uint64_t cas);
+
 /* A record with this write id was written by a reaper. No operation's random one is equal to it but by a chance of 2^-64. */
 #define SEG_REAPED UINT64_C(0x5EA9EDDEADC0FFEE)
 /* If the stored record in doc has expired, make it what replaces it when it is reaped: the tombstone that it reads as, one

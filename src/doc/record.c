@@ -2,6 +2,7 @@
 #include "doc/doc.h"
 
 #include "base/base.h"
+#include "base/rules.h"
 #include "doc/json.h"
 #include "doc/path.h"
 
@@ -162,9 +163,31 @@ void segue_page_free(segue_page *page)
     *page = (segue_page){.max_docs = page->max_docs, .max_bytes = page->max_bytes};
 }
 
+/* ---- conditions (B1, B3) ---- */
+
+segue_status seg_put_judge(const segue_put *put, uint64_t cas)
+{
+    switch (put->condition) {
+    case SEGUE_IF_ANY: return SEGUE_OK;
+    case SEGUE_IF_ABSENT: return cas && SEG_RULE(ABSENT_MEANS_ABSENT) ? SEGUE_EXISTS : SEGUE_OK;
+    case SEGUE_IF_CAS: break;
+    }
+    if (!cas) return SEGUE_NOT_FOUND;
+    return cas == put->if_cas || !SEG_RULE(PUT_LOOKS_AT_CAS) ? SEGUE_OK : SEGUE_CAS_MISMATCH;
+}
+
+segue_status seg_erase_judge(uint64_t if_cas, uint64_t cas)
+{
+    if (!cas) return SEGUE_NOT_FOUND;
+    return cas == if_cas || !SEG_RULE(ERASE_LOOKS_AT_CAS) ? SEGUE_OK : SEGUE_CAS_MISMATCH;
+}
+
 /* ---- expiry (B4) ---- */
 
-static bool has_expired(const segue_record *rec, uint64_t now) { return rec->expiry != 0 && rec->expiry <= now; }
+static bool has_expired(const segue_record *rec, uint64_t now)
+{
+    return rec->expiry != 0 && rec->expiry <= now && SEG_RULE(EXPIRED_IS_TOMBSTONE);
+}
 
 bool seg_record_is_live(const segue_record *rec, uint64_t now) { return !rec->is_tombstone && !has_expired(rec, now); }
 
@@ -199,7 +222,7 @@ segue_status seg_key_check(segue_slice key, segue_call *call)
 {
     if (!key.data || key.size == 0) return segue_fail(call, SEGUE_INVALID_KEY, "a key has at least one byte");
     char quoted[SEG_QUOTED_MAX];
-    if (key.size > SEGUE_KEY_MAX)
+    if (key.size > SEGUE_KEY_MAX && SEG_RULE(LIMITS_ARE_ERRORS))
         return segue_fail(call, SEGUE_INVALID_KEY, "the key %s has %zu bytes; %d is the most", seg_quote(key, quoted),
                           key.size, SEGUE_KEY_MAX);
     if (memchr(key.data, 0, key.size))

@@ -153,10 +153,12 @@ static segue_status put_if_cas(seg_dual *d, const segue_put *put, uint64_t *ret_
         return st == SEGUE_EXISTS || st == SEGUE_NOT_FOUND ? changed(put->rec.key, call) : st;
     }
     st = put_primary(d, put, ret_cas, call);
-    if (st != SEGUE_NOT_FOUND || !d->keeps_cas || put->source == SEGUE_FROM_PRIMARY) return st;
+    if (st != SEGUE_NOT_FOUND || !d->keeps_cas || put->source == SEGUE_FROM_PRIMARY || !SEG_RULE(TOKEN_OF_FALLBACK))
+        return st;
     /* No record in the primary at all, so the CAS can be the fallback's, which a move does not change. */
     segue_status by_token = put_by_old_token(d, put, ret_cas, call);
     if (by_token != SEGUE_EXISTS && by_token != SEGUE_CAS_MISMATCH && by_token != SEGUE_NOT_FOUND) return by_token;
+    if (!SEG_RULE(TOKEN_AFTER_MOVE)) return by_token;
     /* The sweep may just have brought it. If it has not: there is a record with another CAS, or none. */
     st = put_primary(d, put, ret_cas, call);
     return st == SEGUE_NOT_FOUND && by_token == SEGUE_CAS_MISMATCH ? changed(put->rec.key, call) : st;
@@ -269,7 +271,7 @@ static segue_status mutate_insert(seg_dual *d, const mutating *m, segue_call *ca
     segue_status st = get_fallback(d, m->key, m->base, call);
     if (st == SEGUE_OK) {
         /* A tombstone of the primary may hide it. Without one, what was read is still true (R1, R2). */
-        return go_on_from_base(get_primary(d, m->key, m->base, call));
+        return go_on_from_base(SEG_RULE(INSERT_SEES_TOMBSTONE) ? get_primary(d, m->key, m->base, call) : st);
     }
     if (st != SEGUE_NOT_FOUND) return st;
     st = mutate_primary(d, m, false, call);
@@ -286,7 +288,7 @@ static segue_status mutate_forward(seg_dual *d, const mutating *m, segue_call *c
     bool blind = (mutation->options & SEGUE_M_REPLACE_ALL) && mutation->expect == SEGUE_EXPECT_ANY && d->knows_floor;
     if (blind || !SEG_RULE(MUTATE_READS_FALLBACK)) return mutate_primary(d, m, false, call);
     if (insert) return mutate_insert(d, m, call);
-    segue_status st = mutate_primary(d, m, true, call);
+    segue_status st = mutate_primary(d, m, SEG_RULE(MUTATE_NEEDS_RECORD), call);
     if (st != SEGUE_NO_RECORD) return st;
     if (mutation->body_op == SEGUE_BODY_DELETE && !SEG_RULE(DELETE_REACHES_FALLBACK)) return SEGUE_NOT_FOUND;
     return go_on_from_base(get_fallback_then_primary(d, m->key, m->base, call));

@@ -58,7 +58,8 @@ static segue_status emit(merge *m, const segue_bounds *bounds, segue_slice end, 
         const segue_record *fr = f < m->fallback.n ? &m->fallback.docs[f].rec : NULL;
         const segue_record *pr = p < m->primary.n ? &m->primary.docs[p].rec : NULL;
         int c = !fr ? 1 : !pr ? -1 : segue_slice_compare(fr->key, pr->key);
-        bool hides = c != 0 || !pr->is_tombstone || SEG_RULE(SCAN_TOMBSTONE_HIDES);
+        bool hides = c != 0 || SEG_RULE(SCAN_PRIMARY_WINS);
+        if (c == 0 && pr->is_tombstone) hides = SEG_RULE(SCAN_TOMBSTONE_HIDES);
         const segue_record *rec = c < 0 || !hides ? fr : pr;
         seg_assert(rec);
         if (end.data && segue_slice_compare(rec->key, end) > 0) return SEGUE_OK;

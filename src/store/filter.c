@@ -155,8 +155,7 @@ segue_status seg_filter_may_purge(void *self, segue_call *call) { return seg_cal
 segue_status seg_filter_expired(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call)
 {
     seg_passage p = {.op = SEG_OP_EXPIRED, .key = segue_str("")};
-    segue_status st =
-        before(self, &p, call) ? seg_call_expired(below_of(self), until, page, ret_next, call) : SEGUE_OK;
+    segue_status st = before(self, &p, call) ? seg_call_expired(below_of(self), until, page, ret_next, call) : SEGUE_OK;
     return after(self, &p, st, call);
 }
 

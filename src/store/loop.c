@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "base/env.h"
 #include "base/retry.h"
+#include "base/rules.h"
 
 /* One operation. The write id is the same for all its attempts: a record that carries it was written by this operation. */
 typedef struct rmw {
@@ -64,6 +65,7 @@ static segue_status read_base(rmw *op)
  * deleted by somebody else, and purged since; a second insert would bring it back. */
 static bool is_as_before(const segue_put *put, segue_status got, const segue_doc *now)
 {
+    if (put && put->condition == SEGUE_IF_ABSENT && got == SEGUE_NOT_FOUND) return !SEG_RULE(LOST_INSERT_IS_UNKNOWN);
     return put && put->condition == SEGUE_IF_CAS && got == SEGUE_OK && now->rec.cas == put->if_cas;
 }
 
@@ -75,7 +77,7 @@ static segue_status settle(rmw *op, const segue_put *put)
     segue_status st = SEGUE_MAYBE_APPLIED;
     for (int i = 0; i < UNKNOWN_TRIES && st != SEGUE_OK; i++) {
         segue_status got = seg_call_get(op->store, op->key, &now, op->call);
-        if (got == SEGUE_OK && now.rec.write_id == op->write_id) {
+        if (got == SEGUE_OK && (now.rec.write_id == op->write_id || !SEG_RULE(WRITE_ID_PROVES))) {
             op->applied.rec.cas = now.rec.cas;
             st = SEGUE_OK;
         } else if (is_as_before(put, got, &now)) {
@@ -93,6 +95,7 @@ static segue_status settle(rmw *op, const segue_put *put)
 static segue_status still_unknown(rmw *op)
 {
     char quoted[SEG_QUOTED_MAX];
+    if (!SEG_RULE(UNKNOWN_IS_SAID)) return SEGUE_RETRY;
     return segue_fail(op->call, SEGUE_MAYBE_APPLIED,
                       "%s: it is not known whether the write of %s was applied; read the document before you decide",
                       op->store->url, seg_quote(op->key, quoted));
@@ -109,6 +112,7 @@ static segue_status put_applied(rmw *op)
     put.cas_places = op->applied.cas_places;
     put.n_cas_places = op->applied.n_cas_places;
     put.condition = op->has_base ? SEGUE_IF_CAS : SEGUE_IF_ABSENT;
+    if (!SEG_RULE(LOOP_PUTS_BY_CAS)) put.condition = SEGUE_IF_ANY;
     put.if_cas = op->has_base ? op->base.rec.cas : 0;
     segue_status st = seg_call_in_time(op->call);
     if (st == SEGUE_OK && op->ret_doc) st = segue_doc_assign(op->ret_doc, &op->applied.rec);

@@ -2,6 +2,7 @@
  * the document at the same time wins, and of two who reap it one. Thread-safe; no state. */
 #include "base/base.h"
 #include "base/env.h"
+#include "base/rules.h"
 #include "doc/doc.h"
 #include "store/reaper.h"
 
@@ -16,7 +17,9 @@ static bool is_settled(segue_status st)
 
 static segue_write write_for(const segue_doc *doc)
 {
-    segue_write w = {.op = SEGUE_WRITE_PUT, .put = {.rec = doc->rec, .condition = SEGUE_IF_CAS}};
+    segue_write w = {.op = SEG_RULE(REAP_LEAVES_TOMBSTONE) ? SEGUE_WRITE_PUT : SEGUE_WRITE_ERASE};
+    w.put.rec = doc->rec;
+    w.put.condition = SEG_RULE(REAP_BY_CAS) ? SEGUE_IF_CAS : SEGUE_IF_ANY;
     w.put.if_cas = doc->rec.cas;
     w.put.source = (segue_source)doc->source;
     return w;

@@ -1,16 +1,17 @@
 /* L3: the public iterator: pages from the backend, one after the other, without Segue's own records. One thread at a
  * time. An error stays: a cut scan never turns into an end. */
 #include "base/base.h"
+#include "base/rules.h"
 #include "store/call.h"
 
 struct segue_scan {
     segue_store *store;
-    segue_buf from, to;    /* own copies of the bounds; `from` moves on with each page */
+    segue_buf from, to; /* own copies of the bounds; `from` moves on with each page */
     segue_bounds bounds;
     segue_page page;
-    size_t at;             /* the next record of the page */
+    size_t at; /* the next record of the page */
     bool begun;
-    segue_status status;   /* OK while it goes on */
+    segue_status status; /* OK while it goes on */
     segue_error error;
 };
 
@@ -89,7 +90,7 @@ static segue_status next_page(segue_scan *s)
     seg_call_end(s->store, &call);
     s->begun = true;
     s->at = 0;
-    return st;
+    return st == SEGUE_OK || SEG_RULE(SCAN_ERROR_IS_ERROR) ? st : SEGUE_END;
 }
 
 segue_status segue_scan_next(segue_scan *s, const segue_record **ret_record, segue_error *reterr)

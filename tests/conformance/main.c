@@ -1,20 +1,25 @@
 /* The conformance suite: one cmocka test for each case on each target.
  *
  *   conformance [--group NAME] [--target NAME] [--case ID]      run them (all without arguments)
+ *   conformance --teeth [--target NAME]                         switch each engine's rule off: which case misses it?
  *   conformance --list                                          the groups, one a line
  *   conformance --write-table FILE                              generate docs/conformance.md
  *   conformance --check-table FILE                              fail if it is not current
  */
 #include "conform.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/base.h"
+#include "base/rules.h"
 
-const cf_case *const cf_tables[] = {
-    cf_backend_cases,   cf_body_cases,         cf_update_cases, cf_expiry_cases, cf_xattr_cases,
-    cf_tombstone_cases, cf_write_update_cases, cf_scan_cases,   cf_feed_cases,   cf_path_cases, cf_start_cases, NULL};
+const cf_case *const cf_tables[] = {cf_backend_cases, cf_body_cases,      cf_update_cases,       cf_expiry_cases,
+                                    cf_xattr_cases,   cf_tombstone_cases, cf_write_update_cases, cf_scan_cases,
+                                    cf_feed_cases,    cf_path_cases,      cf_start_cases,        NULL};
 
 /* ---- one test ---- */
 
@@ -28,10 +33,16 @@ typedef struct job {
     bool passed;
 } job;
 
+/* Without a rule: stop at the first case that fails. */
+static bool only_first;
+static const cf_case *first_failed;
+
 static void run_job(void **state)
 {
     job *j = *state;
     cf *t = &j->state;
+    if (only_first && first_failed) skip();
+    if (only_first && !j->skipped) first_failed = j->c; /* until it has passed */
     if (j->skipped) {
         print_message("%s: skipped: %s\n", j->name, j->skipped);
         skip();
@@ -41,6 +52,7 @@ static void run_job(void **state)
     cf_open(t);
     j->c->run(t);
     j->passed = true;
+    if (only_first) first_failed = NULL;
 }
 
 static int close_job(void **state)
@@ -145,6 +157,61 @@ static int run_selected(const selection *s)
     if (chosen) return failed;
     (void)fprintf(stderr, "conformance: there is no such group or target\n");
     return 2;
+}
+
+/* ---- teeth ---- */
+
+/* In a child, for a rule that is off may abort the process. The case goes into the pipe. */
+static int miss_in_child(const cf_target *target, const char *rule, int out)
+{
+    int silence = open("/dev/null", O_WRONLY);
+    if (silence < 0 || dup2(silence, STDOUT_FILENO) < 0 || dup2(silence, STDERR_FILENO) < 0) return 2;
+    unsigned caps = caps_of(target);
+    only_first = true;
+    (void)seg_rule_switch(rule, false); /* it is there */
+    (void)run_target(target->name, target, caps, cf_tables, NULL);
+    cf_remove_folder();
+    if (!first_failed) return 1;
+    size_t size = strlen(first_failed->id);
+    return write(out, first_failed->id, size) == (ssize_t)size ? 0 : 2;
+}
+
+/* Whether a case misses it. */
+static bool show_miss(const cf_target *target, const char *rule)
+{
+    char id[32] = "";
+    int ends[2], how = 0;
+    (void)fflush(stdout); /* what fails is said at the next */
+    if (pipe(ends) != 0) return false;
+    pid_t child = fork();
+    if (child == 0) _exit(miss_in_child(target, rule, ends[1]));
+    (void)close(ends[1]);
+    ssize_t n = read(ends[0], id, sizeof id - 1);
+    (void)close(ends[0]);
+    bool ended = child > 0 && waitpid(child, &how, 0) == child;
+    bool crashed = ended && WIFSIGNALED(how), found = ended && WIFEXITED(how) && WEXITSTATUS(how) == 0 && n > 0;
+    if (crashed) printf("ok - without %s on %s: the engine aborts\n", rule, target->name);
+    else if (found) printf("ok - without %s on %s: case %s\n", rule, target->name, id);
+    else printf("not ok - no case misses %s on %s\n", rule, target->name);
+    return crashed || found;
+}
+
+static int show_teeth(const selection *s)
+{
+    static const char *const engines[] = {"mem", "sqlite", "rosmar"};
+    int failed = 0;
+    for (size_t i = 0; i < cf_n_targets; i++) {
+        const cf_target *t = &cf_targets[i];
+        bool is_engine = false, is_file = strcmp(t->name, "mem") != 0;
+        for (size_t k = 0; k < sizeof engines / sizeof engines[0]; k++) is_engine |= strcmp(engines[k], t->name) == 0;
+        if (!is_engine || (s->target && strcmp(s->target, t->name) != 0)) continue;
+        for (unsigned r = 0; r < SEG_N_RULES; r++) {
+            const char *by = seg_rule_missed_by((seg_rule)r);
+            if (strcmp(by, "ENGINE") != 0 && (strcmp(by, "FILE") != 0 || !is_file)) continue;
+            failed += !show_miss(t, seg_rule_name((seg_rule)r));
+        }
+    }
+    return failed;
 }
 
 /* ---- the table in docs ---- */
@@ -256,14 +323,14 @@ static void no_log(void *ctx, segue_log_level level, const char *line) { (void)c
 static int usage(void)
 {
     (void)fprintf(stderr, "usage: conformance [--group NAME] [--target NAME] [--case ID] | --list |\n"
-                          "       --write-table FILE | --check-table FILE\n");
+                          "       --teeth [--target NAME] | --write-table FILE | --check-table FILE\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     selection s = {0};
-    bool check = false, list = false;
+    bool check = false, list = false, teeth = false;
     for (int i = 1; i < argc; i++) {
         const char **value = strcmp(argv[i], "--group") == 0    ? &s.group
                              : strcmp(argv[i], "--target") == 0 ? &s.target
@@ -271,6 +338,7 @@ int main(int argc, char **argv)
                              : strstr(argv[i], "-table")        ? &table_file
                                                                 : NULL;
         if (strcmp(argv[i], "--list") == 0) list = true;
+        else if (strcmp(argv[i], "--teeth") == 0) teeth = true;
         else if (!value || i + 1 == argc) return usage();
         if (strcmp(argv[i], "--check-table") == 0) check = true;
         if (value) *value = argv[++i];
@@ -278,6 +346,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; list && i < cf_n_targets; i++)
         if (i == 0 || strcmp(cf_targets[i].group, cf_targets[i - 1].group) != 0) (void)puts(cf_targets[i].group);
     if (list) return 0;
+    if (teeth) return show_teeth(&s);
     segue_set_log(no_log, NULL, SEGUE_LOG_DEBUG); /* so that trace has somebody to speak to */
     const struct CMUnitTest current[] = {cmocka_unit_test(table_is_current), cmocka_unit_test(every_scenario_is_there)};
     int failed = !table_file ? run_selected(&s) : check ? cmocka_run_group_tests(current, NULL, NULL) : write_table();

@@ -145,6 +145,19 @@ static void op_cas(client *c, answer *a)
                                 NULL);
 }
 
+/* A whole record by a token, by the store's own slot: as a filter or a batch may use it. */
+static void op_put(client *c, answer *a)
+{
+    segue_put put = {.rec = {.key = key(), .body = segue_str("16"), .is_json = true, .revision = 20}};
+    segue_call call = seg_call_new(c->store, 0, NULL);
+    put.condition = c->token ? SEGUE_IF_CAS : SEGUE_IF_ABSENT;
+    put.if_cas = c->token;
+    a->status = seg_call_begin(c->store, true, &call);
+    if (a->status != SEGUE_OK) return;
+    a->status = seg_call_put(c->store, &put, &a->cas[0], &call);
+    seg_call_end(c->store, &call);
+}
+
 /* "7" behind what is there; nothing live: "7". */
 static segue_status append_seven(void *ctx, const segue_record *current, segue_mutation *m)
 {
@@ -316,6 +329,7 @@ static const operation operations[] = {
     {"delete", op_delete},
     {"remove", op_remove},
     {"cas", op_cas},
+    {"put", op_put},
     {"update", op_update},
     {"update-del", op_update_deletes},
     {"touch", op_touch},

@@ -289,16 +289,14 @@ static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_c
     return SEGUE_OK;
 }
 
-static segue_status other_cas(segue_slice key, segue_call *call)
+/* Say why a condition does not hold. */
+static segue_status refused(segue_slice key, segue_status st, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
-    return segue_fail(call, SEGUE_CAS_MISMATCH, "mem: %s has another CAS than expected", seg_quote(key, quoted));
-}
-
-static segue_status no_record(segue_slice key, segue_call *call)
-{
-    char quoted[SEG_QUOTED_MAX];
-    return segue_fail(call, SEGUE_NOT_FOUND, "mem: there is no record %s", seg_quote(key, quoted));
+    (void)seg_quote(key, quoted); /* it is `quoted` */
+    if (st == SEGUE_EXISTS) return segue_fail(call, st, "mem: there is a record %s already", quoted);
+    if (st == SEGUE_NOT_FOUND) return segue_fail(call, st, "mem: there is no record %s", quoted);
+    return segue_fail(call, st, "mem: %s has another CAS than expected", quoted);
 }
 
 static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call *call)
@@ -310,12 +308,11 @@ static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call 
     if (st == SEGUE_OK && call->no_body) f.rec.body.size = 0;
     if (st == SEGUE_OK) st = segue_doc_assign(doc, &f.rec);
     pthread_rwlock_unlock(&m->engine->lock);
-    return st == SEGUE_NOT_FOUND ? no_record(key, call) : st;
+    return st == SEGUE_NOT_FOUND ? refused(key, st, call) : st;
 }
 
 static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, segue_call *call)
 {
-    char quoted[SEG_QUOTED_MAX];
     found f;
     segue_put out = *p;
     segue_slice key = p->rec.key;
@@ -324,10 +321,8 @@ static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, se
     bool there = st == SEGUE_OK;
     if (p->keep_cas && !(m->caps & SEGUE_CAP_KEEP_CAS))
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store cannot keep a given CAS");
-    if (p->condition == SEGUE_IF_ABSENT && there)
-        return segue_fail(call, SEGUE_EXISTS, "mem: there is a record %s already", seg_quote(key, quoted));
-    if (p->condition == SEGUE_IF_CAS && !there) return no_record(key, call);
-    if (p->condition == SEGUE_IF_CAS && f.rec.cas != p->if_cas) return other_cas(key, call);
+    st = seg_put_judge(p, there ? f.rec.cas : 0);
+    if (st != SEGUE_OK) return refused(key, st, call);
     if (there && f.rec.cas > out.cas_floor) out.cas_floor = f.rec.cas;
     if (p->condition == SEGUE_IF_ANY && !p->keep_cas) out.rec.revision = there ? f.rec.revision + 1 : 1;
     return store(m, &out, ret_cas, call);
@@ -346,9 +341,10 @@ static segue_status erase_locked(mem *m, segue_slice key, uint64_t cas, segue_ca
 {
     found f;
     segue_status st = look_up(m, key, &f);
-    if (st == SEGUE_NOT_FOUND) return no_record(key, call);
+    if (st == SEGUE_NOT_FOUND) return refused(key, st, call);
     if (st != SEGUE_OK) return st;
-    if (f.rec.cas != cas) return other_cas(key, call);
+    st = seg_erase_judge(cas, f.rec.cas);
+    if (st != SEGUE_OK) return refused(key, st, call);
     index_remove(m->collection, &f.rec, NULL);
     seg_skiplist_remove(&m->collection->records, key);
     return SEGUE_OK;
@@ -539,7 +535,8 @@ static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *c
     move->moved = false;
     segue_status st = look_up(from, move->key, &f);
     if (st != SEGUE_OK) return st;
-    if (f.rec.cas != move->cas) return SEGUE_CAS_MISMATCH;
+    st = seg_erase_judge(move->cas, f.rec.cas);
+    if (st != SEGUE_OK) return st;
     st = look_up(to, move->key, &t);
     if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
     if (st == SEGUE_NOT_FOUND) {

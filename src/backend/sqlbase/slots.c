@@ -34,18 +34,15 @@ bool seg_sql_bind(sqlite3_stmt *stmt, int at, segue_slice bytes)
 
 /* ---- sentences ---- */
 
-static segue_status no_record(const seg_sql_handle *h, segue_slice key, segue_call *call)
+/* Say why a condition does not hold. */
+static segue_status refused(const seg_sql_handle *h, segue_slice key, segue_status st, segue_call *call)
 {
     char quoted[SEG_QUOTED_MAX];
-    return segue_fail(call, SEGUE_NOT_FOUND, "%s: %s has no record %s", h->engine->kind->name, h->engine->path,
-                      seg_quote(key, quoted));
-}
-
-static segue_status other_cas(const seg_sql_handle *h, segue_slice key, segue_call *call)
-{
-    char quoted[SEG_QUOTED_MAX];
-    return segue_fail(call, SEGUE_CAS_MISMATCH, "%s: %s: %s has another CAS than expected", h->engine->kind->name,
-                      h->engine->path, seg_quote(key, quoted));
+    const char *name = h->engine->kind->name, *path = h->engine->path;
+    (void)seg_quote(key, quoted); /* it is `quoted` */
+    if (st == SEGUE_EXISTS) return segue_fail(call, st, "%s: %s has a record %s already", name, path, quoted);
+    if (st == SEGUE_NOT_FOUND) return segue_fail(call, st, "%s: %s has no record %s", name, path, quoted);
+    return segue_fail(call, st, "%s: %s: %s has another CAS than expected", name, path, quoted);
 }
 
 static segue_status no_memory(const seg_sql_handle *h, segue_call *call)
@@ -160,7 +157,7 @@ segue_status seg_sql_slot_get(void *self, segue_slice key, segue_doc *doc, segue
     if (st == SEGUE_OK && segue_doc_assign(doc, &r.rec) != SEGUE_OK) st = no_memory(h, call);
     row_end(&r);
     seg_sql_give(h->engine, conn);
-    return st == SEGUE_NOT_FOUND ? no_record(h, key, call) : st;
+    return st == SEGUE_NOT_FOUND ? refused(h, key, st, call) : st;
 }
 
 static bool is_beyond(segue_slice key, const segue_bounds *b)
@@ -341,16 +338,12 @@ segue_status seg_sql_slot_expired(void *self, uint64_t until, segue_page *page, 
 static segue_status put_row(const seg_sql_handle *h, seg_sql_conn *conn, const segue_put *p, seg_sql_stored *stored,
                             uint64_t *ret_cas, segue_call *call)
 {
-    char quoted[SEG_QUOTED_MAX];
     segue_record rec = p->rec;
     uint64_t cas = 0, revision = 0;
     segue_status st = row_look(h, conn, rec.key, &cas, &revision, call);
     if (st != SEGUE_OK) return st;
-    if (p->condition == SEGUE_IF_ABSENT && cas)
-        return segue_fail(call, SEGUE_EXISTS, "%s: %s has a record %s already", h->engine->kind->name, h->engine->path,
-                          seg_quote(rec.key, quoted));
-    if (p->condition == SEGUE_IF_CAS && !cas) return no_record(h, rec.key, call);
-    if (p->condition == SEGUE_IF_CAS && cas != p->if_cas) return other_cas(h, rec.key, call);
+    st = seg_put_judge(p, cas);
+    if (st != SEGUE_OK) return refused(h, rec.key, st, call);
     if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = revision + 1;
     if (p->keep_cas) st = seg_sql_keep_cas(h->engine, rec.cas, call);
     else st = seg_sql_next_cas(h->engine, h->env, cas > p->cas_floor ? cas : p->cas_floor, &rec.cas, call);
@@ -366,8 +359,8 @@ static segue_status erase_row(const seg_sql_handle *h, seg_sql_conn *conn, segue
     uint64_t now = 0, revision = 0;
     segue_status st = row_look(h, conn, key, &now, &revision, call);
     if (st != SEGUE_OK) return st;
-    if (!now) return no_record(h, key, call);
-    return now == cas ? row_erase(h, conn, key, call) : other_cas(h, key, call);
+    st = seg_erase_judge(cas, now);
+    return st == SEGUE_OK ? row_erase(h, conn, key, call) : refused(h, key, st, call);
 }
 
 typedef struct batch {
@@ -507,8 +500,8 @@ static segue_status move_row(const moving *m, seg_sql_conn *conn, segue_move *mv
     mv->moved = false;
     segue_status st = row_look(m->from, conn, mv->key, &cas, &revision, call);
     if (st != SEGUE_OK) return st;
-    if (!cas) return SEGUE_NOT_FOUND;
-    if (cas != mv->cas) return SEGUE_CAS_MISMATCH;
+    st = seg_erase_judge(mv->cas, cas);
+    if (st != SEGUE_OK) return st;
     seg_clock_raise(&m->to->engine->clock, cas);
     st = row_copy(m->from, m->to, conn, mv->key, &mv->moved, call);
     if (st == SEGUE_OK && mv->moved) note(stored, cas, true);

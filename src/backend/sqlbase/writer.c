@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "base/env.h"
+#include "base/rules.h"
 
 #include <semaphore.h>
 #include <time.h>
@@ -75,6 +76,7 @@ static segue_status raise_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_cal
 static segue_status note_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_NOTE_HIGHEST);
+    if (!SEG_RULE(CLOCK_IS_STORED)) return SEGUE_OK;
     if (!stmt || sqlite3_bind_int64(stmt, 1, (int64_t)atomic_load(&e->clock.highest)) != SQLITE_OK)
         return seg_sql_failed(conn, call);
     return seg_sql_run(conn, stmt, call);
@@ -164,6 +166,7 @@ static segue_status commit(seg_sql_engine *e, seg_sql_conn *conn, segue_call *ca
     roll_back(conn);
     /* Without room the frame that ends the transaction was not written. */
     if (!conn->changed_any || code == SQLITE_FULL || code == SQLITE_BUSY || overwrite_remains(e, conn)) return st;
+    if (!SEG_RULE(LOST_COMMIT_IS_UNKNOWN)) return st;
     return segue_fail(call, SEGUE_MAYBE_APPLIED, "%s: %s: the commit failed (%s): the write may have been applied",
                       conn->kind->name, conn->path, segue_status_text(st));
 }
