@@ -11,8 +11,8 @@ bool seg_record_is_live(const segue_record *rec, uint64_t now);
  * and revision stay. The one place where reading decides about expiry. */
 void seg_doc_expire(segue_doc *doc, uint64_t now);
 
-/* B1, B3: whether the condition of a put holds over a record with this CAS; 0: there is no record, not even a tombstone. EXISTS,
- * NOT_FOUND, CAS_MISMATCH; the sentence is the engine's. And of an erase. */
+/* B1, B3: whether the condition of a put, or of an erase, holds over a record with this CAS; 0: there is no record, not even a
+ * tombstone. EXISTS, NOT_FOUND, CAS_MISMATCH; the sentence is the engine's. */
 segue_status seg_put_judge(const segue_put *put, uint64_t cas);
 segue_status seg_erase_judge(uint64_t if_cas, uint64_t cas);
 
