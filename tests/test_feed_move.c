@@ -45,12 +45,19 @@ typedef struct scene {
     segue_policy *policy;
 } scene;
 
+static _Atomic int64_t skew_ns;
+
+static int64_t moved_wall_ns(void *ctx) { return segue_env_default()->wall_ns(ctx) + atomic_load(&skew_ns); }
+
 static segue_store *open_one(const char *pattern, unsigned number)
 {
     char url[256];
     segue_store *store = NULL;
+    segue_env env = *segue_env_default();
+    env.wall_ns = moved_wall_ns;
+    segue_open_options options = {&env, SEGUE_OPEN_NO_REAPER}; /* nothing happens but what a test does */
     fill_url(url, pattern, number);
-    assert_ok(segue_open(url, NULL, &store, &test_err));
+    assert_ok(segue_open(url, &options, &store, &test_err));
     return store;
 }
 
@@ -232,6 +239,51 @@ static void a_failure_loses_nothing(void **state)
     assert_in_range(n_fired, 6, 30); /* two pages each, and the look-ups */
 }
 
+/* ---- what expires ---- */
+
+/* Takes all events there are. Whether the document is among them, and whether its last one is a deletion. */
+static bool take_events(segue_feed *feed, const char *key, bool *ret_deleted)
+{
+    segue_feed_event e;
+    segue_status st;
+    bool any = false;
+    while ((st = segue_feed_next(feed, 0, &e, &test_err)) == SEGUE_OK)
+        if (segue_slice_equal(e.rec.key, K(key))) {
+            any = true;
+            *ret_deleted = e.rec.is_tombstone;
+        }
+    assert_status(st, SEGUE_TIMEOUT);
+    return any;
+}
+
+/* Told as live, expired in the fallback, then moved: its deletion is told when it is reaped in the primary, as it would have
+ * been without the move. */
+static void what_expired_before_its_move_is_told(void **state)
+{
+    scene s;
+    job mover;
+    char text[16];
+    bool deleted = false;
+    SEG_AUTO(segue_doc) doc = {0};
+    open_scene(&s, *state, SEGUE_PHASE_FORWARD);
+    fill(s.from, 3);
+    assert_ok(segue_set(s.from, key_of(1, text), K("1"), segue_expiry_in(100), NULL, NULL, &test_err));
+    segue_feed *feed = open_feed(s.dual, 0);
+    assert_true(take_events(feed, "k001", &deleted) && !deleted);
+    atomic_fetch_add(&skew_ns, INT64_C(200000000000));
+    assert_status(segue_get(s.dual, key_of(1, text), NULL, &doc, &test_err), SEGUE_NOT_FOUND);
+    start(&mover, &s, migrate, 0);
+    finish(&mover);
+    (void)take_events(feed, "k001", &deleted); /* if the primary gives it a CAS of its own */
+    uint64_t n = 0;
+    assert_ok(segue_reap(s.dual, 0, &n, &test_err));
+    assert_int_equal(n, 1);
+    assert_true(take_events(feed, "k001", &deleted) && deleted);
+    assert_status(segue_get(s.dual, key_of(1, text), NULL, &doc, &test_err), SEGUE_NOT_FOUND);
+    segue_feed_close(feed);
+    close_scene(&s);
+}
+
 /* ---- who cannot ---- */
 
 static void a_side_without_changes_is_named(void **state)
@@ -261,7 +313,7 @@ static void a_side_without_changes_is_named(void **state)
 
 int main(void)
 {
-    enum { MOST = 2 * N_PAIRS + 1 };
+    enum { MOST = 3 * N_PAIRS + 1 };
     static char names[MOST][80];
     struct CMUnitTest tests[MOST];
     size_t n = 0;
@@ -275,6 +327,9 @@ int main(void)
         n++;
         (void)snprintf(names[n], sizeof names[n], "a failure loses nothing: %s", pairs[i].name); /* fits */
         tests[n] = (struct CMUnitTest){names[n], a_failure_loses_nothing, NULL, NULL, u.state};
+        n++;
+        (void)snprintf(names[n], sizeof names[n], "what expired before its move: %s", pairs[i].name); /* fits */
+        tests[n] = (struct CMUnitTest){names[n], what_expired_before_its_move_is_told, NULL, NULL, u.state};
         n++;
     }
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_side_without_changes_is_named);

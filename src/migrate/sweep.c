@@ -26,6 +26,7 @@ void seg_swept_clear(seg_swept *swept)
 
 typedef struct item {
     const segue_record *rec; /* as read from the fallback */
+    segue_doc expired;       /* the same as it is stored there, if it reads as a tombstone because it has expired */
     uint64_t primary_cas;    /* 0: the primary has no record */
     bool primary_is_tombstone;
     bool skip; /* nothing is done about it in this batch */
@@ -250,9 +251,35 @@ static segue_status move_natively(batch *b)
 
 /* ---- from one engine to another ---- */
 
+/* Whether the record goes into the primary in this batch. */
+static bool is_put(const item *it) { return !it->skip && (!it->primary_cas || !SEG_RULE(SWEEP_INSERT_ABSENT)); }
+
+/* What has expired is moved as it is stored, as inside one engine: its tombstone would come with a CAS that feeds are past, and
+ * nobody would ever write another. Reaped in the primary it gets a new one. */
+static segue_status read_expired(batch *b, item *it)
+{
+    segue_call quiet = *b->call;
+    quiet.err = NULL;
+    segue_status st = seg_call_get_stored(b->m->from, it->rec->key, &it->expired, b->call);
+    const segue_record *rec = &it->expired.rec;
+    bool fits = st == SEGUE_OK && !rec->is_tombstone && rec->cas == it->rec->cas &&
+                (!rec->flags || (segue_store_caps(b->m->to) & SEGUE_CAP_FLAGS)) &&
+                seg_record_check(rec, &quiet) == SEGUE_OK;
+    if (!fits) segue_doc_clear(&it->expired);
+    return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
+}
+
+static segue_status read_all_expired(batch *b)
+{
+    segue_status st = SEGUE_OK;
+    for (size_t i = 0; i < b->n && st == SEGUE_OK; i++)
+        if (is_put(&b->items[i]) && b->items[i].rec->is_tombstone) st = read_expired(b, &b->items[i]);
+    return st;
+}
+
 static segue_put put_for(const batch *b, const item *it)
 {
-    segue_put put = {.rec = *it->rec, .condition = SEGUE_IF_ABSENT};
+    segue_put put = {.rec = it->expired.rec.cas ? it->expired.rec : *it->rec, .condition = SEGUE_IF_ABSENT};
     if (!SEG_RULE(SWEEP_INSERT_ABSENT)) put.condition = SEGUE_IF_ANY;
     if (!SEG_RULE(COPY_CARRIES_ALL)) {
         put.rec.n_xattrs = 0;
@@ -262,9 +289,6 @@ static segue_put put_for(const batch *b, const item *it)
     if (!put.keep_cas) put.cas_floor = it->rec->cas;
     return put;
 }
-
-/* Whether the record goes into the primary in this batch. */
-static bool is_put(const item *it) { return !it->skip && (!it->primary_cas || !SEG_RULE(SWEEP_INSERT_ABSENT)); }
 
 /* The manifest, then the records, in one batch. */
 static segue_status put_all(batch *b, segue_write *writes)
@@ -317,7 +341,8 @@ static segue_status copy_and_erase(batch *b)
 {
     segue_write *writes = seg_alloc_zero((b->n + 1) * sizeof *writes);
     if (!writes) return segue_fail(b->call, SEGUE_NO_MEMORY, "out of memory in a sweep");
-    segue_status st = put_all(b, writes);
+    segue_status st = read_all_expired(b);
+    if (st == SEGUE_OK) st = put_all(b, writes);
     if (st == SEGUE_OK) st = erase_all(b, writes);
     seg_free(writes);
     return st;
@@ -357,6 +382,7 @@ segue_status seg_sweep_records(segue_migration *m, const segue_record *const *re
     if (!b.items) return segue_fail(call, SEGUE_NO_MEMORY, "out of memory in a sweep");
     for (size_t i = 0; i < n; i++) b.items[i].rec = recs[i];
     segue_status st = sweep_batch(&b);
+    for (size_t i = 0; i < n; i++) segue_doc_free(&b.items[i].expired);
     seg_free(b.items);
     segue_buf_free(&b.manifest);
     return st;

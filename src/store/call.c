@@ -43,14 +43,20 @@ static void expire(segue_doc *doc, const segue_call *call)
     if (doc->rec.expiry && !doc->rec.is_tombstone) seg_doc_expire(doc, seg_wall_s(call->env));
 }
 
-segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call)
+segue_status seg_call_get_stored(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call)
 {
     segue_status st = store->backend->get(store->self, key, doc, call);
     if (st == SEGUE_OK) {
         seg_assert(doc->rec.cas != 0 && segue_slice_equal(doc->rec.key, key));
         seg_assert(doc->rec.is_tombstone == (doc->rec.body.data == NULL));
-        expire(doc, call);
     }
+    return st;
+}
+
+segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call)
+{
+    segue_status st = seg_call_get_stored(store, key, doc, call);
+    if (st == SEGUE_OK) expire(doc, call);
     return st;
 }
 

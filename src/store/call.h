@@ -57,6 +57,8 @@ void seg_call_end(segue_store *store, segue_call *call);
 
 /* Single slot calls. Inside a bracket, or on a store that needs none (no `begin` slot). */
 segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call);
+/* As it is stored: one that has expired is live (no B4 here). */
+segue_status seg_call_get_stored(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call);
 segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *ret_cas, segue_call *call);
 segue_status seg_call_erase(segue_store *store, segue_slice key, uint64_t cas, segue_call *call);
 segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue_page *page, segue_call *call);
