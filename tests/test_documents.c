@@ -1,4 +1,4 @@
-/* The examples of docs/documents.md: each row of its tables is run as it stands there. */
+/* The examples of docs/documents.md: each row of its tables and each of its blocks of C is run as it stands there. */
 #include "records.h"
 
 #include <segue/ops.h>
@@ -106,7 +106,7 @@ static void run_change(char cells[CELLS][CELL])
 static void changes_do_what_the_page_says(void **state)
 {
     (void)state;
-    each_row("| body before | change | at |", 20, run_change);
+    each_row("| body before | change | at |", 10, run_change);
 }
 
 static void run_read(char cells[CELLS][CELL])
@@ -128,7 +128,7 @@ static void reads_answer_what_the_page_says(void **state)
 {
     (void)state;
     assert_non_null(strstr(page, "`{\"foo\": 1}` and the xattr `_sync` =\n`{\"rev\":\"1-a\",\"old\":null}`"));
-    each_row("| asked for | answer |", 15, run_read);
+    each_row("| asked for | answer |", 8, run_read);
 }
 
 static void run_macro(char cells[CELLS][CELL])
@@ -154,9 +154,35 @@ static void macros_are_written_as_the_page_says(void **state)
     each_row("| kind | of | is written as |", 2, run_macro);
 }
 
+/* ---- blocks: made of the page by documents.awk ---- */
+
+#define EXAMPLE                                                                                                        \
+    (void)state;                                                                                                       \
+    segue_store *store = fresh_store();                                                                                \
+    const segue_slice key = K("key"), log_name = K("_log");                                                            \
+    segue_doc doc = {0};                                                                                               \
+    segue_slice json = {0};                                                                                            \
+    segue_outcome outcome = {0};                                                                                       \
+    uint64_t cas = 0
+#define END_OF_EXAMPLE                                                                                                 \
+    (void)outcome, (void)log_name, (void)json, (void)cas;                                                              \
+    segue_doc_free(&doc);                                                                                              \
+    segue_close(store)
+
+static void returns(segue_status want, segue_status got, const char *what)
+{
+    if (got != want)
+        fail_msg("%s: %s (%s), expected %s", what, segue_status_name(got), err.message, segue_status_name(want));
+}
+#define RETURNS(want, call) returns(want, call, #call)
+#define IS(want, got) ASSERT_SLICE(want, got)
+
+#include "documents_examples.inc"
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        EXAMPLES_OF_THE_PAGE,
         cmocka_unit_test(changes_do_what_the_page_says),
         cmocka_unit_test(reads_answer_what_the_page_says),
         cmocka_unit_test(macros_are_written_as_the_page_says),
