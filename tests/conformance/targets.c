@@ -18,7 +18,7 @@ static const cf_side mem = {KIND_MEM, ""}, mem_no_mutate = {KIND_MEM, "&caps=-mu
         name ", expired", group, "", side, false, NULL, false, SEGUE_PHASE_FORWARD, IN_STORE, EXPIRED                  \
     }
 
-/* A pair from its five starts. */
+/* A pair from its six starts. */
 #define DUAL_IN(name, group, main, fallback, one_file, phase, place, death)                                            \
     {                                                                                                                  \
         name, group, "", main, true, fallback, one_file, SEGUE_PHASE_##phase, place, death                             \
@@ -27,6 +27,7 @@ static const cf_side mem = {KIND_MEM, ""}, mem_no_mutate = {KIND_MEM, "&caps=-mu
     DUAL_IN("dual of " name ", " start, group, main, fallback, one_file, FORWARD, place, death)
 #define DUAL(name, group, main, fallback, one_file)                                                                    \
     FORWARD_IN(name, "written through it", group, main, fallback, one_file, IN_STORE, DELETED),                        \
+        FORWARD_IN(name, "written through it, expired", group, main, fallback, one_file, IN_STORE, EXPIRED),           \
         FORWARD_IN(name, "from the fallback", group, main, fallback, one_file, IN_FALLBACK, DELETED),                  \
         FORWARD_IN(name, "from the fallback, expired", group, main, fallback, one_file, IN_FALLBACK, EXPIRED),         \
         FORWARD_IN(name, "over a stale fallback", group, main, fallback, one_file, SHADOWED, DELETED),                 \
