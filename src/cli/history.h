@@ -1,0 +1,91 @@
+/* L6: histories of one key, and the judge of them: is there one order of the operations, each between its begin and its end, in
+ * which every answer is right? Used by `segue rehearse` and by `make torture`. A history is the caller's; a verdict needs
+ * nothing of it afterwards. Any thread, each its own.
+ *
+ * The model is a document: live or not, a body, one xattr, a CAS. Bodies are numbers that stand for themselves (a counter's) or
+ * for a text (its hash). Every successful write has a CAS, and CASes of a key grow: that is the order of the writes. What is
+ * searched is where reads, refusals and writes of unknown outcome belong. */
+#ifndef SEG_HISTORY_H
+#define SEG_HISTORY_H
+
+#include <segue/bytes.h>
+#include <segue/status.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef enum seg_op_kind {
+    SEG_OP_GET,
+    SEG_OP_SET,    /* whatever is there */
+    SEG_OP_ADD,    /* where nothing is live: else EXISTS */
+    SEG_OP_WRITE,  /* under the CAS `given`: else MISMATCH, NOT_FOUND */
+    SEG_OP_UPDATE, /* a read-modify-write: `given` is the CAS of what it saw in the end, 0 nothing live */
+    SEG_OP_DELETE, /* what is live: else NOT_FOUND */
+    SEG_OP_REMOVE, /* under the CAS `given`: else MISMATCH, NOT_FOUND */
+    SEG_OP_INCR,   /* by `body`; nothing live: `given` is stored if has_initial, else NOT_FOUND */
+    SEG_OP_XATTR,  /* `body` is the xattr's new value; nothing live: NOT_FOUND */
+    SEG_N_OPS
+} seg_op_kind;
+
+typedef enum seg_answer {
+    SEG_ANSWER_OK,
+    SEG_ANSWER_EXISTS,
+    SEG_ANSWER_MISMATCH,
+    SEG_ANSWER_NOT_FOUND,
+    SEG_ANSWER_FAILED, /* nothing was applied */
+    SEG_ANSWER_UNKNOWN /* it may have been applied, or may be some day */
+} seg_answer;
+
+typedef struct seg_op {
+    seg_op_kind kind;
+    seg_answer answer;
+    unsigned client;
+    bool has_initial;
+    uint64_t begin, end;          /* moments; what ends at 5 and what begins at 5 may have been at the same time */
+    uint64_t body, given;         /* asked */
+    uint64_t cas;                 /* answered; of a write that was applied, and of what a get saw */
+    uint64_t saw_body, saw_xattr; /* answered: of a get; of INCR saw_body is the number */
+} seg_op;
+
+/* A document of the model. */
+typedef struct seg_model {
+    bool live;
+    uint64_t body, xattr; /* 0 if not live; xattr 0 none */
+    uint64_t cas;         /* 0: nobody saw it */
+} seg_model;
+
+typedef struct seg_history {
+    seg_model start; /* before the first operation */
+    seg_op *ops;     /* in any order */
+    size_t n, capacity;
+} seg_history;
+
+void seg_history_free(seg_history *history);
+/* NO_MEMORY. */
+segue_status seg_history_add(seg_history *history, const seg_op *op);
+
+const char *seg_op_name(seg_op_kind kind);
+const char *seg_answer_name(seg_answer answer);
+enum { SEG_OP_TEXT_SIZE = 160 };
+/* "client 3's set of 17, begun at 5, answered at 9 with CAS 30" */
+const char *seg_op_text(const seg_op *op, char out[SEG_OP_TEXT_SIZE]);
+
+/* The answer of op on *now, and the document after it (its CAS is op's, 0 if the outcome is unknown). */
+seg_answer seg_model_apply(const seg_model *now, const seg_op *op, seg_model *ret_after);
+
+typedef enum seg_verdict {
+    SEG_VERDICT_GOOD,
+    SEG_VERDICT_BAD,
+    SEG_VERDICT_UNDECIDED /* the bound was reached first, or memory */
+} seg_verdict;
+
+typedef struct seg_judgement {
+    seg_verdict verdict;
+    size_t culprit; /* BAD: the operation named, as placed in the history */
+    uint64_t steps; /* documents that were looked at */
+    char text[512]; /* BAD, UNDECIDED: a sentence */
+} seg_judgement;
+
+/* most_steps 0: ten million. Sorts nothing of the history, changes nothing. */
+void seg_history_judge(const seg_history *history, uint64_t most_steps, seg_judgement *ret);
+
+#endif
