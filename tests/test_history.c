@@ -115,10 +115,10 @@ static const known good[] = {
 
 static seg_op_kind kind_of(const char *name)
 {
-    for (seg_op_kind k = 0; k < SEG_N_OPS; k++)
+    for (seg_op_kind k = 0; k < SEG_N_ASKS; k++)
         if (strcmp(seg_op_name(k), name) == 0) return k;
     fail_msg("no such operation: %s", name);
-    return SEG_OP_GET;
+    return SEG_ASK_GET;
 }
 
 static unsigned numbers(char *text, uint64_t out[3])
@@ -139,7 +139,7 @@ static void parse_answer(seg_op *op, char *text)
             return;
         }
     unsigned n = numbers(text, v);
-    bool sees = op->kind == SEG_OP_GET || op->kind == SEG_OP_INCR;
+    bool sees = op->kind == SEG_ASK_GET || op->kind == SEG_ASK_INCR;
     assert_true(n >= (sees ? 2u : 1u));
     op->cas = sees ? v[1] : v[0];
     if (sees) op->saw_body = v[0];
@@ -160,9 +160,9 @@ static seg_op parse_line(char *line)
     if (end[0] != '-') assert_true(seg_parse_u64(segue_str(end), &op.end));
     op.kind = kind_of(what);
     unsigned n = numbers(line + at, v);
-    op.body = op.kind == SEG_OP_REMOVE ? 0 : v[0];
-    op.given = op.kind == SEG_OP_REMOVE ? v[0] : v[1];
-    op.has_initial = op.kind == SEG_OP_INCR && n == 2;
+    op.body = op.kind == SEG_ASK_REMOVE ? 0 : v[0];
+    op.given = op.kind == SEG_ASK_REMOVE ? v[0] : v[1];
+    op.has_initial = op.kind == SEG_ASK_INCR && n == 2;
     parse_answer(&op, arrow + 4);
     return op;
 }
@@ -229,15 +229,15 @@ static uint64_t pick(maker *m, uint64_t n)
 
 static seg_op random_op(maker *m, const seg_model *now)
 {
-    seg_op op = {.kind = (seg_op_kind)pick(m, SEG_N_OPS), .client = (unsigned)pick(m, 8)};
-    if (pick(m, 3) == 0) op.kind = SEG_OP_GET;
-    op.body = op.kind == SEG_OP_INCR ? 1 + pick(m, 3) : ++m->next_body * 1000;
+    seg_op op = {.kind = (seg_op_kind)pick(m, SEG_N_ASKS), .client = (unsigned)pick(m, 8)};
+    if (pick(m, 3) == 0) op.kind = SEG_ASK_GET;
+    op.body = op.kind == SEG_ASK_INCR ? 1 + pick(m, 3) : ++m->next_body * 1000;
     op.given = now->cas;
-    if (op.kind == SEG_OP_UPDATE && !now->live) op.given = 0;
-    if ((op.kind == SEG_OP_WRITE || op.kind == SEG_OP_REMOVE) && pick(m, 3) == 0) op.given = now->cas / 2 + 1;
-    op.has_initial = op.kind == SEG_OP_INCR;
+    if (op.kind == SEG_ASK_UPDATE && !now->live) op.given = 0;
+    if ((op.kind == SEG_ASK_WRITE || op.kind == SEG_ASK_REMOVE) && pick(m, 3) == 0) op.given = now->cas / 2 + 1;
+    op.has_initial = op.kind == SEG_ASK_INCR;
     if (op.has_initial) op.given = 500;
-    if (op.kind == SEG_OP_DELETE || op.kind == SEG_OP_REMOVE) op.body = 0;
+    if (op.kind == SEG_ASK_DELETE || op.kind == SEG_ASK_REMOVE) op.body = 0;
     return op;
 }
 
@@ -250,17 +250,17 @@ static void make_history(maker *m, size_t n, seg_history *h)
     for (size_t i = 0; i < n; i++) {
         seg_op op = random_op(m, &now);
         uint64_t moment = 1000 + 10 * i;
-        bool is_unknown = op.kind != SEG_OP_GET && pick(m, 100) < m->unknowns;
-        if (is_unknown && !is_seen && op.given == now.cas) op.kind = SEG_OP_SET;
+        bool is_unknown = op.kind != SEG_ASK_GET && pick(m, 100) < m->unknowns;
+        if (is_unknown && !is_seen && op.given == now.cas) op.kind = SEG_ASK_SET;
         op.cas = ++cas;
         op.begin = moment - pick(m, 10 * m->width);
         op.end = is_unknown && pick(m, 2) ? UINT64_MAX : moment + pick(m, 10 * m->width);
         op.answer = seg_model_apply(&now, &op, &after);
-        if (op.answer == SEG_ANSWER_OK && op.kind == SEG_OP_GET) {
+        if (op.answer == SEG_ANSWER_OK && op.kind == SEG_ASK_GET) {
             op.cas = now.cas;
             op.saw_body = now.body;
             op.saw_xattr = now.xattr;
-        } else if (op.answer == SEG_ANSWER_OK && op.kind == SEG_OP_INCR) {
+        } else if (op.answer == SEG_ANSWER_OK && op.kind == SEG_ASK_INCR) {
             op.saw_body = after.body;
         }
         if (!is_unknown || pick(m, 2)) { /* else it is not applied */
@@ -298,17 +298,17 @@ static bool spoil(maker *m, seg_history *h)
     seg_op *op = &h->ops[at];
     for (size_t i = 0; i < h->n; i++)
         if (i != at && h->ops[i].begin <= op->end && h->ops[i].end >= op->begin) return false;
-    if (op->kind == SEG_OP_GET && op->answer == SEG_ANSWER_OK) {
+    if (op->kind == SEG_ASK_GET && op->answer == SEG_ANSWER_OK) {
         if (pick(m, 2)) op->saw_body++;
         else op->answer = SEG_ANSWER_NOT_FOUND;
     } else if (op->answer == SEG_ANSWER_EXISTS || op->answer == SEG_ANSWER_NOT_FOUND ||
                op->answer == SEG_ANSWER_MISMATCH) {
-        if (op->kind == SEG_OP_GET) return false;
+        if (op->kind == SEG_ASK_GET) return false;
         op->answer = SEG_ANSWER_OK;
         op->cas = 100 + at + 1;
-    } else if (op->kind == SEG_OP_INCR) {
+    } else if (op->kind == SEG_ASK_INCR) {
         op->saw_body++;
-    } else if (op->kind == SEG_OP_DELETE || op->kind == SEG_OP_XATTR) {
+    } else if (op->kind == SEG_ASK_DELETE || op->kind == SEG_ASK_XATTR) {
         op->answer = SEG_ANSWER_NOT_FOUND;
     } else {
         return false;

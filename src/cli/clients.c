@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+enum { RECORDED_MAX = 1000000 }; /* operations in histories: bounds the memory, to about 100 MB */
 static const int64_t timeout_ns = 30 * (int64_t)1000000000;
 
 typedef struct client {
@@ -16,7 +17,8 @@ typedef struct client {
     uint64_t writes; /* makes each body unlike any other */
     seg_entry **owned;
     size_t n_owned;
-    uint64_t *seen; /* for each entry that is not owned: the greatest number seen */
+    uint64_t *seen;         /* for each entry that is not owned: the greatest number seen */
+    seg_history *histories; /* for each of them */
     char body[256];
     atomic_uint_fast64_t operations;
     seg_client_counts counts;
@@ -30,6 +32,7 @@ struct seg_clients {
     const segue_env *env;
     atomic_bool stop;
     atomic_uint period;
+    atomic_uint_fast64_t recorded, cut; /* operations in histories; the moment after which they are not complete */
     seg_entry **counters, **shared;
     size_t n_counters, n_shared;
     client *clients;
@@ -238,6 +241,31 @@ static void act_owned(client *c, seg_do op)
 
 /* ---- keys that all write ---- */
 
+static seg_op begin_op(const client *c, seg_op_kind kind)
+{
+    return (seg_op){.kind = kind, .client = c->number, .begin = (uint64_t)seg_mono_ns(c->all->env)};
+}
+
+/* Into the client's own list: nothing is shared but a count. */
+static void note(client *c, size_t i, seg_op *op)
+{
+    uint64_t cut = atomic_load(&c->all->cut), none = 0;
+    op->end = (uint64_t)seg_mono_ns(c->all->env);
+    if (cut && op->begin >= cut) return;
+    if (seg_history_add(&c->histories[i], op) != SEGUE_OK) atomic_store(&c->all->cut, 1); /* then nothing is judged */
+    else if (atomic_fetch_add(&c->all->recorded, 1) + 1 == RECORDED_MAX)
+        (void)atomic_compare_exchange_strong(&c->all->cut, &none, op->end); /* or it is cut already */
+}
+
+static void note_write(client *c, size_t i, seg_op *op, segue_status st, const segue_outcome *outcome)
+{
+    op->answer = st == SEGUE_OK                      ? SEG_ANSWER_OK
+                 : segue_status_is_maybe_applied(st) ? SEG_ANSWER_UNKNOWN
+                                                     : SEG_ANSWER_FAILED;
+    if (st == SEGUE_OK) op->cas = outcome->cas;
+    note(c, i, op);
+}
+
 static void count_shared(client *c, seg_do op, seg_entry *entry, uint64_t added, segue_status st)
 {
     if (st == SEGUE_OK) {
@@ -268,26 +296,34 @@ static void act_counter(client *c)
     if (c->all->n_counters == 0) return;
     size_t i = next(c) % c->all->n_counters;
     seg_entry *entry = c->all->counters[i];
-    uint64_t delta = 1 + next(c) % 9, value = 0;
+    uint64_t delta = 1 + next(c) % 9;
     segue_options options = {.timeout_ns = timeout_ns};
-    segue_status st = segue_incr(c->all->store, entry->now.rec.key, delta, NULL, segue_expiry_keep(), &options, &value,
-                                 NULL);
+    segue_mutation m = {.body_op = SEGUE_BODY_ADD, .delta = delta, .expiry = segue_expiry_keep()};
+    segue_outcome outcome = {0};
+    seg_op op = begin_op(c, SEG_ASK_INCR);
+    segue_status st = segue_mutate(c->all->store, entry->now.rec.key, &m, &options, &outcome, NULL, NULL);
+    op.body = delta;
+    op.saw_body = outcome.counter;
+    note_write(c, i, &op, st, &outcome);
     count_shared(c, SEG_DO_COUNT, entry, delta, st);
-    if (st == SEGUE_OK) check_growth(c, entry, &c->seen[i], value);
+    if (st == SEGUE_OK) check_growth(c, entry, &c->seen[i], outcome.counter);
 }
 
 typedef struct shared_ctx {
     client *c;
-    uint64_t number; /* written by the last call */
+    size_t i;
+    seg_op *op; /* body: the number written by the last call */
 } shared_ctx;
 
 static segue_status update_shared(void *ctx, const segue_record *current, segue_mutation *m)
 {
     shared_ctx *s = ctx;
-    uint64_t number = 0;
-    if (!seg_ledger_number(current, &number)) number = 0;
-    s->number = number + 1;
-    int n = snprintf(s->c->body, sizeof s->c->body, "{\"rehearsed\":%llu}", (unsigned long long)s->number);
+    seg_op get = {.kind = SEG_ASK_GET, .client = s->c->number, .begin = s->op->begin};
+    seg_op_saw(&get, current);
+    note(s->c, s->i, &get); /* a read of its own, also if somebody is faster now */
+    s->op->given = get.cas;
+    s->op->body = get.saw_body + 1;
+    int n = snprintf(s->c->body, sizeof s->c->body, "{\"rehearsed\":%llu}", (unsigned long long)s->op->body);
     *m = (segue_mutation){.body_op = SEGUE_BODY_SET,
                           .body = segue_bytes(s->c->body, (size_t)n),
                           .json = SEGUE_JSON_YES,
@@ -295,16 +331,35 @@ static segue_status update_shared(void *ctx, const segue_record *current, segue_
     return SEGUE_OK;
 }
 
+static void look_at_shared(client *c)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_options options = {.timeout_ns = timeout_ns};
+    size_t i = next(c) % c->all->n_shared;
+    seg_op op = begin_op(c, SEG_ASK_GET);
+    segue_status st = segue_get(c->all->store, c->all->shared[i]->now.rec.key, &options, &doc, NULL);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) {
+        c->counts.retryable++;
+        return;
+    }
+    c->counts.acknowledged[SEG_DO_GET]++;
+    seg_op_saw(&op, st == SEGUE_OK ? &doc.rec : NULL);
+    note(c, c->all->n_counters + i, &op);
+}
+
 static void act_shared(client *c)
 {
     if (c->all->n_shared == 0) return;
     size_t i = next(c) % c->all->n_shared;
     seg_entry *entry = c->all->shared[i];
-    shared_ctx ctx = {.c = c};
+    seg_op op = begin_op(c, SEG_ASK_UPDATE);
+    shared_ctx ctx = {c, c->all->n_counters + i, &op};
     segue_update_options options = {.timeout_ns = timeout_ns};
-    segue_status st = segue_update(c->all->store, entry->now.rec.key, update_shared, &ctx, &options, NULL, NULL);
+    segue_outcome outcome = {0};
+    segue_status st = segue_update(c->all->store, entry->now.rec.key, update_shared, &ctx, &options, &outcome, NULL);
+    note_write(c, ctx.i, &op, st, &outcome);
     count_shared(c, SEG_DO_SHARED, entry, 1, st);
-    if (st == SEGUE_OK) check_growth(c, entry, &c->seen[c->all->n_counters + i], ctx.number);
+    if (st == SEGUE_OK) check_growth(c, entry, &c->seen[ctx.i], op.body);
 }
 
 /* ---- threads ---- */
@@ -316,7 +371,10 @@ static void *live(void *arg)
         seg_do op = choose(c);
         unsigned period = atomic_load(&c->all->period);
         int64_t began = seg_mono_ns(c->all->env);
-        if (op == SEG_DO_COUNT) act_counter(c);
+        bool looks = op == SEG_DO_SHARED && c->all->n_shared > 0 && next(c) % 2;
+        if (looks) op = SEG_DO_GET; /* for the latencies, too */
+        if (looks) look_at_shared(c);
+        else if (op == SEG_DO_COUNT) act_counter(c);
         else if (op == SEG_DO_SHARED) act_shared(c);
         else act_owned(c, op);
         int64_t ns = seg_mono_ns(c->all->env) - began;
@@ -343,7 +401,8 @@ static segue_status share_out(seg_clients *all)
     for (unsigned c = 0; ok && c < all->n; c++) {
         all->clients[c].owned = seg_alloc_zero(sizeof(seg_entry *) * (n[c] + 1));
         all->clients[c].seen = seg_alloc_zero(sizeof(uint64_t) * (all->n_counters + all->n_shared + 1));
-        ok = all->clients[c].owned && all->clients[c].seen;
+        all->clients[c].histories = seg_alloc_zero(sizeof(seg_history) * (all->n_counters + all->n_shared + 1));
+        ok = all->clients[c].owned && all->clients[c].seen && all->clients[c].histories;
     }
     for (size_t i = 0; ok && i < ledger->n; i++) {
         seg_entry *entry = ledger->entries[i];
@@ -406,6 +465,18 @@ static void add_up(seg_client_counts *sum, const seg_client_counts *more)
     }
 }
 
+/* What one client wrote down becomes part of the ledger's histories. */
+static void hand_over_histories(client *c)
+{
+    for (size_t i = 0; c->histories && i < c->all->n_counters + c->all->n_shared; i++) {
+        seg_entry *entry = i < c->all->n_counters ? c->all->counters[i] : c->all->shared[i - c->all->n_counters];
+        for (size_t k = 0; k < c->histories[i].n; k++)
+            if (seg_history_add(&entry->history, &c->histories[i].ops[k]) != SEGUE_OK) atomic_store(&c->all->cut, 1);
+        seg_history_free(&c->histories[i]);
+    }
+    seg_free(c->histories);
+}
+
 void seg_clients_stop(seg_clients *all, seg_client_counts *ret_counts)
 {
     if (!all) return;
@@ -415,9 +486,12 @@ void seg_clients_stop(seg_clients *all, seg_client_counts *ret_counts)
         client *c = &all->clients[i];
         if (c->started) (void)pthread_join(c->thread, NULL); /* started, and joined once */
         if (ret_counts) add_up(ret_counts, &c->counts);
+        if (c->all) hand_over_histories(c);
+        else seg_free(c->histories);
         seg_free(c->owned);
         seg_free(c->seen);
     }
+    all->ledger->cut = atomic_load(&all->cut);
     seg_free(all->clients);
     seg_free(all->counters);
     seg_free(all->shared);

@@ -14,16 +14,16 @@
 #include <stdio.h>
 
 typedef enum seg_op_kind {
-    SEG_OP_GET,
-    SEG_OP_SET,    /* whatever is there */
-    SEG_OP_ADD,    /* where nothing is live: else EXISTS */
-    SEG_OP_WRITE,  /* under the CAS `given`: else MISMATCH, NOT_FOUND */
-    SEG_OP_UPDATE, /* a read-modify-write: `given` is the CAS of what it saw in the end, 0 nothing live */
-    SEG_OP_DELETE, /* what is live: else NOT_FOUND */
-    SEG_OP_REMOVE, /* under the CAS `given`: else MISMATCH, NOT_FOUND */
-    SEG_OP_INCR,   /* by `body`; nothing live: `given` is stored if has_initial, else NOT_FOUND */
-    SEG_OP_XATTR,  /* `body` is the xattr's new value; nothing live: NOT_FOUND */
-    SEG_N_OPS
+    SEG_ASK_GET,
+    SEG_ASK_SET,    /* whatever is there */
+    SEG_ASK_ADD,    /* where nothing is live: else EXISTS */
+    SEG_ASK_WRITE,  /* under the CAS `given`: else MISMATCH, NOT_FOUND */
+    SEG_ASK_UPDATE, /* a read-modify-write: `given` is the CAS of what it saw in the end, 0 nothing live */
+    SEG_ASK_DELETE, /* what is live: else NOT_FOUND */
+    SEG_ASK_REMOVE, /* under the CAS `given`: else MISMATCH, NOT_FOUND */
+    SEG_ASK_INCR,   /* by `body`; nothing live: `given` is stored if has_initial, else NOT_FOUND */
+    SEG_ASK_XATTR,  /* `body` is the xattr's new value; nothing live: NOT_FOUND */
+    SEG_N_ASKS
 } seg_op_kind;
 
 typedef enum seg_answer {

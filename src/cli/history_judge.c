@@ -59,7 +59,7 @@ typedef struct judge {
 
 /* ---- small things ---- */
 
-static bool is_write(const seg_op *op) { return op->kind != SEG_OP_GET && op->answer == SEG_ANSWER_OK; }
+static bool is_write(const seg_op *op) { return op->kind != SEG_ASK_GET && op->answer == SEG_ANSWER_OK; }
 
 static uint64_t scramble(uint64_t z)
 {
@@ -80,7 +80,7 @@ static bool fits(const seg_op *op, const seg_model *now)
 {
     seg_model after;
     if (seg_model_apply(now, op, &after) != op->answer) return false;
-    if (op->kind != SEG_OP_GET || op->answer != SEG_ANSWER_OK) return true;
+    if (op->kind != SEG_ASK_GET || op->answer != SEG_ANSWER_OK) return true;
     return now->body == op->saw_body && now->xattr == op->saw_xattr && now->cas == op->cas;
 }
 
@@ -105,7 +105,7 @@ typedef struct keyed {
     size_t op;
 } keyed;
 
-static int by_key(const void *a, const void *b)
+static int by_keyed(const void *a, const void *b)
 {
     const keyed *x = a, *y = b;
     return x->key != y->key ? (x->key < y->key ? -1 : 1) : x->op < y->op ? -1 : x->op > y->op;
@@ -113,7 +113,7 @@ static int by_key(const void *a, const void *b)
 
 static void sort_ops(keyed *k, size_t n, size_t *out)
 {
-    if (n > 1) qsort(k, n, sizeof *k, by_key);
+    if (n > 1) qsort(k, n, sizeof *k, by_keyed);
     for (size_t i = 0; i < n; i++) out[i] = k[i].op;
 }
 
@@ -132,7 +132,7 @@ static void sort_by_time(judge *j, keyed *k)
     }
     size_t n = 0;
     for (size_t i = 0; i < h->n; i++)
-        if (h->ops[i].answer == SEG_ANSWER_UNKNOWN && h->ops[i].kind != SEG_OP_GET)
+        if (h->ops[i].answer == SEG_ANSWER_UNKNOWN && h->ops[i].kind != SEG_ASK_GET)
             k[n++] = (keyed){h->ops[i].begin, i};
     j->n_unknown = n;
     sort_ops(k, n, j->unknown);
@@ -172,7 +172,8 @@ static bool could_be_unknown(const judge *j, const seg_op *get)
     for (size_t i = 0; i < j->n_unknown; i++) {
         const seg_op *u = &j->h->ops[j->unknown[i]];
         if (u->begin > get->end) continue;
-        if (u->kind == SEG_OP_INCR || (u->kind == SEG_OP_XATTR ? u->body == get->saw_xattr : u->body == get->saw_body))
+        if (u->kind == SEG_ASK_INCR ||
+            (u->kind == SEG_ASK_XATTR ? u->body == get->saw_xattr : u->body == get->saw_body))
             return true;
     }
     return false;
@@ -227,7 +228,7 @@ static bool make_versions(judge *j)
                 return false;
             }
             add_version(j, op->cas, i, true, false);
-            if (op->kind == SEG_OP_WRITE || op->kind == SEG_OP_REMOVE || op->kind == SEG_OP_UPDATE)
+            if (op->kind == SEG_ASK_WRITE || op->kind == SEG_ASK_REMOVE || op->kind == SEG_ASK_UPDATE)
                 add_version(j, op->given, i, false, false);
         } else {
             add_version(j, op->cas, i, false, true);
@@ -384,7 +385,7 @@ static bool try_known(judge *j, const place *p, place *ret)
     if (!v || !v->is_known) return false;
     const seg_op *op = &j->h->ops[v->op];
     if (op->begin > least_end(j) || seg_model_apply(&p->now, op, &ret->now) != SEG_ANSWER_OK) return false;
-    if (op->kind == SEG_OP_INCR && ret->now.body != op->saw_body) return false;
+    if (op->kind == SEG_ASK_INCR && ret->now.body != op->saw_body) return false;
     if (was_for_nothing(p, op, &ret->now)) return false;
     *ret = (place){.now = ret->now, .before = p->now, .trail = j->n_trail, .next_version = p->next_version + 1};
     mark(j, v->op);
@@ -399,7 +400,7 @@ static bool try_unknown(judge *j, const place *p, size_t i, bool is_seen, place 
     const seg_op *op = &j->h->ops[id];
     if (j->done[id] || (j->twin[i] && !j->done[j->unknown[j->twin[i] - 1]]) || op->begin > least_end(j)) return false;
     if (is_seen && (!v || v->is_known)) return false;
-    unsigned n_idle = (p->is_idle ? p->n_idle : 0) + (op->kind == SEG_OP_INCR ? 0 : 1);
+    unsigned n_idle = (p->is_idle ? p->n_idle : 0) + (op->kind == SEG_ASK_INCR ? 0 : 1);
     if (!is_seen && n_idle > IDLE_MAX) return false;
     if (seg_model_apply(&p->now, op, &ret->now) != SEG_ANSWER_OK || was_for_nothing(p, op, &ret->now)) return false;
     if (is_seen) {
@@ -454,27 +455,27 @@ static const char *what_is_wrong(const seg_op *op, const seg_model *now)
 {
     bool ok = op->answer == SEG_ANSWER_OK;
     switch (op->kind) {
-    case SEG_OP_GET:
+    case SEG_ASK_GET:
         if (!ok) return "a read did not find what is there";
         if (!now->live) return "a read saw what is deleted: it came back from the dead";
         return op->cas < now->cas    ? "a stale read"
                : op->cas == now->cas ? "a read saw another content"
                                      : "a wrong read";
-    case SEG_OP_ADD: return ok ? "an insert over a live document" : "an insert was refused where nothing is live";
-    case SEG_OP_WRITE:
-    case SEG_OP_REMOVE:
+    case SEG_ASK_ADD: return ok ? "an insert over a live document" : "an insert was refused where nothing is live";
+    case SEG_ASK_WRITE:
+    case SEG_ASK_REMOVE:
         if (!ok && op->answer == SEG_ANSWER_NOT_FOUND) return "a write under a CAS did not find what is there";
         return ok ? "a write under a CAS that was not the document's: an update is lost" : "a right CAS was refused";
-    case SEG_OP_UPDATE: return "an update of what was not there any more: an update is lost";
-    case SEG_OP_DELETE: return ok ? "a delete of what is not live" : "a delete did not reach what is there";
-    case SEG_OP_INCR:
+    case SEG_ASK_UPDATE: return "an update of what was not there any more: an update is lost";
+    case SEG_ASK_DELETE: return ok ? "a delete of what is not live" : "a delete did not reach what is there";
+    case SEG_ASK_INCR:
         if (!ok) return "a counter was not found";
         return op->saw_body < now->body + op->body ? "additions to a counter are lost"
                                                    : "a counter got more than was added";
-    case SEG_OP_XATTR:
+    case SEG_ASK_XATTR:
         return ok ? "an xattr was written to what is not live" : "a write of an xattr did not find what is there";
-    case SEG_OP_SET:
-    case SEG_N_OPS: break;
+    case SEG_ASK_SET:
+    case SEG_N_ASKS: break;
     }
     return "no order explains it";
 }

@@ -17,6 +17,7 @@ void seg_ledger_init(seg_ledger *ledger, bool keeps_cas)
 static void free_entry(seg_entry *entry)
 {
     segue_doc_free(&entry->now);
+    seg_history_free(&entry->history);
     seg_free(entry);
 }
 
@@ -84,7 +85,7 @@ seg_entry *seg_ledger_find(const seg_ledger *ledger, segue_slice key)
 
 void seg_ledger_differs(seg_ledger *ledger, segue_slice key, const char *format, ...)
 {
-    char quoted[SEG_QUOTED_MAX], text[192];
+    char quoted[SEG_QUOTED_MAX], text[SEG_LEDGER_TEXT_SIZE - SEG_QUOTED_MAX - 8];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args); /* cut if it must be */
@@ -313,6 +314,55 @@ static void check_sum(seg_ledger *ledger, const seg_entry *entry, const segue_re
                            (unsigned long long)number, (unsigned long long)most);
 }
 
+/* What ended after the cut may have met what was not written down any more: of a read nothing can be said then, a write may
+ * have been applied. */
+static void cut_history(seg_ledger *ledger, seg_history *h)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        seg_op *op = &h->ops[i];
+        bool is_late = ledger->cut && op->end > ledger->cut;
+        if (is_late && op->kind == SEG_ASK_GET) continue;
+        if (is_late && op->answer == SEG_ANSWER_OK) op->answer = SEG_ANSWER_UNKNOWN;
+        else if (is_late) op->answer = SEG_ANSWER_FAILED;
+        if (!is_late) {
+            ledger->judged++;
+            ledger->judged_unknown += op->answer == SEG_ANSWER_UNKNOWN;
+        }
+        h->ops[n++] = *op;
+    }
+    h->n = n;
+}
+
+static void judge_history(seg_ledger *ledger, seg_entry *entry, const segue_record *rec)
+{
+    const segue_record *first = &entry->now.rec;
+    seg_history *h = &entry->history;
+    seg_judgement judgement;
+    if (!ledger->keeps_cas || h->n == 0) return;
+    h->start = (seg_model){.live = true, .body = entry->initial, .cas = first->cas};
+    cut_history(ledger, h);
+    if (entry->kind == SEG_ENTRY_SHARED && !ledger->cut) { /* what is there in the end is one more read */
+        seg_op last = {.begin = UINT64_MAX - 1, .end = UINT64_MAX - 1, .answer = SEG_ANSWER_NOT_FOUND};
+        seg_op_saw(&last, rec);
+        if (seg_history_add(h, &last) != SEGUE_OK) seg_ledger_differs(ledger, first->key, "out of memory to judge it");
+    }
+    ledger->judged_keys++;
+    seg_history_judge(h, 0, &judgement);
+    if (judgement.verdict != SEG_VERDICT_GOOD) seg_ledger_differs(ledger, first->key, "%s", judgement.text);
+}
+
+void seg_op_saw(seg_op *op, const segue_record *rec)
+{
+    if (!rec || rec->is_tombstone) {
+        op->answer = SEG_ANSWER_NOT_FOUND;
+        return;
+    }
+    op->answer = SEG_ANSWER_OK;
+    op->cas = rec->cas;
+    if (!seg_ledger_number(rec, &op->saw_body)) op->saw_body = 0; /* as it was before the clients came */
+}
+
 bool seg_entry_is_touched(const seg_entry *entry)
 {
     return entry->touched || atomic_load(&entry->acknowledged) + atomic_load(&entry->unknown) > 0;
@@ -325,6 +375,7 @@ void seg_ledger_check(seg_ledger *ledger, seg_entry *entry, const segue_record *
     if (entry->is_vague) return;
     if (entry->kind != SEG_ENTRY_OWNED) {
         check_sum(ledger, entry, rec);
+        judge_history(ledger, entry, rec);
         return;
     }
     if (must && must->is_tombstone && !rec) return; /* purged */

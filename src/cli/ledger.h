@@ -2,12 +2,13 @@
  * mutations alone and not from what the store says.
  *
  * Three kinds of keys. OWNED: one client alone touches it, so its whole record is known exactly at any moment. COUNTER and
- * SHARED: all clients add to them, and the sum of what was acknowledged must be there in the end. Entries are added by one
- * thread and then sorted; after that an owned entry is used by its owner only, the others and the list of differences by
- * any thread. */
+ * SHARED: all clients add to them; the sum of what was acknowledged must be there in the end, and one order of all
+ * operations must explain every answer (history.h). Entries are added by one thread and then sorted; after that an owned
+ * entry is used by its owner only, the others and the list of differences by any thread. */
 #ifndef SEG_LEDGER_H
 #define SEG_LEDGER_H
 
+#include "cli/history.h"
 #include <pthread.h>
 #include <segue/store.h>
 #include <stdatomic.h>
@@ -24,15 +25,18 @@ typedef struct seg_entry {
     bool is_checked;  /* by seg_ledger_check */
     uint64_t initial; /* others: what the sum begins with */
     atomic_uint_fast64_t acknowledged, unknown; /* others: the sums of what was added, and of what may have been */
+    seg_history history;                        /* others: what the clients did; filled when they have stopped */
 } seg_entry;
 
-enum { SEG_LEDGER_TEXTS_MAX = 20, SEG_LEDGER_TEXT_SIZE = 320 };
+enum { SEG_LEDGER_TEXTS_MAX = 20, SEG_LEDGER_TEXT_SIZE = 600 };
 
 typedef struct seg_ledger {
     seg_entry **entries;
     size_t n, capacity;
-    bool keeps_cas;       /* a move changes neither CAS nor revision */
-    pthread_mutex_t lock; /* of what follows */
+    bool keeps_cas; /* a move changes neither CAS nor revision. Only then histories are judged */
+    uint64_t cut;   /* histories are complete up to this moment; 0: to the end */
+    uint64_t judged_keys, judged, judged_unknown; /* by seg_ledger_check: keys, operations, these of unknown outcome */
+    pthread_mutex_t lock;                         /* of what follows */
     uint64_t differences;
     char texts[SEG_LEDGER_TEXTS_MAX][SEG_LEDGER_TEXT_SIZE]; /* the first ones */
 } seg_ledger;
@@ -78,6 +82,9 @@ segue_status seg_ledger_resolve(seg_ledger *ledger, seg_entry *entry, const segu
 void seg_ledger_check(seg_ledger *ledger, seg_entry *entry, const segue_record *rec);
 /* Whether a client has written it, or may have. */
 bool seg_entry_is_touched(const seg_entry *entry);
+
+/* What a read of a shared key saw (NULL or a tombstone: nothing live), as its history has it. */
+void seg_op_saw(seg_op *op, const segue_record *rec);
 
 /* The number of a counter or of a shared key, of a half handed over counter too. False: it is none. */
 bool seg_ledger_number(const segue_record *rec, uint64_t *ret_number);

@@ -190,6 +190,18 @@ static void report_latency(const char *what, const seg_latency latencies[SEG_PER
     }
 }
 
+/* What was proved about the keys that all clients wrote. Refusals are among the differences. */
+static void report_histories(const seg_rehearsal *r)
+{
+    char a[32], b[32], c[32];
+    if (r->ledger.judged_keys == 0) return;
+    printf("histories  %s operations by %u clients on %s keys that all of them wrote, %s of unknown outcome%s;\n",
+           seg_cli_count(r->ledger.judged, a), r->n_clients, seg_cli_count(r->ledger.judged_keys, b),
+           seg_cli_count(r->ledger.judged_unknown, c), r->ledger.cut ? " (the first ones; then memory was full)" : "");
+    if (r->ledger.differences == 0)
+        printf("           for each key one order, true to the clock, explains every answer\n");
+}
+
 static void report_text(const seg_rehearsal *r, uint64_t acknowledged)
 {
     char a[32], b[32], c[32];
@@ -212,6 +224,7 @@ static void report_text(const seg_rehearsal *r, uint64_t acknowledged)
     report_latency("writes", r->counts.writes);
     printf("ledger     %s keys that clients wrote and %s that they did not, compared one by one\n",
            seg_cli_count(r->touched, a), seg_cli_count(r->compared, b));
+    report_histories(r);
     for (uint64_t i = 0; i < r->ledger.differences && i < SEG_LEDGER_TEXTS_MAX; i++)
         printf("  %s%s%s\n", seg_cli_style(SEG_BAD), r->ledger.texts[i], seg_cli_style(SEG_PLAIN));
     if (r->ledger.differences)
@@ -259,6 +272,11 @@ static void report_json(const seg_rehearsal *r, uint64_t acknowledged)
     json_latency(&out, "writes", r->counts.writes);
     seg_json_number(&out, "touched", r->touched);
     seg_json_number(&out, "compared", r->compared);
+    seg_json_begin(&out, "histories", '{');
+    seg_json_number(&out, "keys", r->ledger.judged_keys);
+    seg_json_number(&out, "operations", r->ledger.judged);
+    seg_json_number(&out, "unknown", r->ledger.judged_unknown);
+    seg_json_end(&out, '}');
     seg_json_number(&out, "differences", r->ledger.differences);
     seg_json_begin(&out, "examples", '[');
     for (uint64_t i = 0; i < r->ledger.differences && i < SEG_LEDGER_TEXTS_MAX; i++)

@@ -11,6 +11,8 @@ export TMPDIR=$T/tmp
 mkdir "$TMPDIR"
 expect 0 "rehearse" rehearse "${both[@]}" --clients 16 --seconds 2 --seed 5
 true_that "passed" grep -q '^verdict    passed' "$T/out"
+true_that "tells what was proved about histories" grep -qE '^histories +[0-9,]+ operations by 16 clients on [0-9]+ keys' "$T/out"
+true_that "in plain words" grep -q 'one order, true to the clock, explains every answer' "$T/out"
 true_that "shows latencies without and with the sweep" [ "$(grep -cE '(reads|writes) +(before|during|after)' "$T/out")" = 6 ]
 true_that "the original is byte for byte what it was" [ "$(sum)" = "$before" ]
 true_that "nothing is left in the temporary folder" [ -z "$(ls -A "$TMPDIR")" ]
@@ -19,6 +21,7 @@ expect 0 "rehearse --json" rehearse "${both[@]}" --clients 4 --seconds 1 --json 
 true_that "tells the verdict" grep -q '^{"verdict":"passed",' "$T/out"
 true_that "touched many keys" [ "$(sed -n 's/.*"touched":\([0-9]*\).*/\1/p' "$T/out")" -gt 100 ]
 true_that "compared the others" [ "$(sed -n 's/.*"compared":\([0-9]*\).*/\1/p' "$T/out")" -gt 500 ]
+true_that "judged histories" [ "$(sed -n 's/.*"histories":{"keys":[0-9]*,"operations":\([0-9]*\).*/\1/p' "$T/out")" -gt 100 ]
 
 expect 0 "rehearse --scratch" rehearse "${both[@]}" --seconds 1 --scratch "$T/scratch"
 true_that "keeps the copies there" [ -f "$T/scratch/rehearsal.db" ]

@@ -114,7 +114,7 @@ static segue_status see_and_set(void *ctx, const segue_record *current, segue_mu
 {
     update *u = ctx;
     bool live = current && !current->is_tombstone;
-    seg_op get = {.kind = SEG_OP_GET, .client = u->c->number, .begin = u->op->begin, .end = now()};
+    seg_op get = {.kind = SEG_ASK_GET, .client = u->c->number, .begin = u->op->begin, .end = now()};
     if (!live) get.answer = SEG_ANSWER_NOT_FOUND;
     else if (!saw(u->c, current, &get)) return SEGUE_CORRUPT;
     put_down(u->c, 's', u->key, &get);
@@ -127,17 +127,17 @@ static segue_status see_and_set(void *ctx, const segue_record *current, segue_mu
 static segue_mutation mutation_of(const seg_op *op, segue_slice text, segue_xattr *x)
 {
     segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = text};
-    if (op->kind == SEG_OP_ADD) m.expect = SEGUE_EXPECT_NOT_LIVE;
-    if (op->kind == SEG_OP_WRITE || op->kind == SEG_OP_REMOVE) {
+    if (op->kind == SEG_ASK_ADD) m.expect = SEGUE_EXPECT_NOT_LIVE;
+    if (op->kind == SEG_ASK_WRITE || op->kind == SEG_ASK_REMOVE) {
         m.expect = SEGUE_EXPECT_CAS;
         m.cas = op->given;
     }
-    if (op->kind == SEG_OP_DELETE || op->kind == SEG_OP_REMOVE) {
+    if (op->kind == SEG_ASK_DELETE || op->kind == SEG_ASK_REMOVE) {
         m.body_op = SEGUE_BODY_DELETE;
         m.body = (segue_slice){NULL, 0};
-    } else if (op->kind == SEG_OP_INCR) {
+    } else if (op->kind == SEG_ASK_INCR) {
         m = (segue_mutation){.body_op = SEGUE_BODY_ADD, .delta = op->body, .initial = op->given, .has_initial = true};
-    } else if (op->kind == SEG_OP_XATTR) {
+    } else if (op->kind == SEG_ASK_XATTR) {
         *x = (segue_xattr){segue_str("x"), text};
         m = (segue_mutation){.expect = SEGUE_EXPECT_LIVE, .set_xattrs = x, .n_set_xattrs = 1};
     }
@@ -146,18 +146,18 @@ static segue_mutation mutation_of(const seg_op *op, segue_slice text, segue_xatt
 
 static seg_op choose(torture_client *c, unsigned key)
 {
-    static const unsigned char weights[SEG_N_OPS] = {30, 6, 12, 10, 14, 9, 4, 10, 5}; /* 100 */
+    static const unsigned char weights[SEG_N_ASKS] = {30, 6, 12, 10, 14, 9, 4, 10, 5}; /* 100 */
     seg_op op = {.client = c->number};
     unsigned at = (unsigned)(next(c) % 100);
     while (at >= weights[op.kind]) at -= weights[op.kind++];
-    if (op.kind == SEG_OP_INCR) {
+    if (op.kind == SEG_ASK_INCR) {
         op.body = 1;
         op.given = INITIAL;
         op.has_initial = true;
-    } else if (op.kind != SEG_OP_GET && op.kind != SEG_OP_DELETE && op.kind != SEG_OP_REMOVE) {
+    } else if (op.kind != SEG_ASK_GET && op.kind != SEG_ASK_DELETE && op.kind != SEG_ASK_REMOVE) {
         op.body = ((uint64_t)c->number << 40) + ++c->written * 100000; /* additions do not reach the next one */
     }
-    if (op.kind == SEG_OP_WRITE || op.kind == SEG_OP_REMOVE) op.given = c->token[key];
+    if (op.kind == SEG_ASK_WRITE || op.kind == SEG_ASK_REMOVE) op.given = c->token[key];
     return op;
 }
 
@@ -173,14 +173,14 @@ static void act(torture_client *c)
     segue_slice text = segue_bytes(digits, seg_format_u64(op.body, digits));
     segue_xattr x;
     segue_status st;
-    if ((op.kind == SEG_OP_WRITE || op.kind == SEG_OP_REMOVE) && op.given == 0) op.kind = SEG_OP_GET;
+    if ((op.kind == SEG_ASK_WRITE || op.kind == SEG_ASK_REMOVE) && op.given == 0) op.kind = SEG_ASK_GET;
     op.begin = now();
     op.end = UINT64_MAX;
     op.answer = SEG_ANSWER_UNKNOWN;
     put_down(c, 'b', key, &op);
-    if (op.kind == SEG_OP_GET) {
+    if (op.kind == SEG_ASK_GET) {
         st = do_get(c, k, &op, &err);
-    } else if (op.kind == SEG_OP_UPDATE) {
+    } else if (op.kind == SEG_ASK_UPDATE) {
         update u = {c, key, &op, text};
         segue_update_options o = {.timeout_ns = timeout_ns};
         st = segue_update(c->store, k, see_and_set, &u, &o, &outcome, &err);
@@ -188,8 +188,8 @@ static void act(torture_client *c)
         segue_mutation m = mutation_of(&op, text, &x);
         st = segue_mutate(c->store, k, &m, &options, &outcome, NULL, &err);
     }
-    if (st == SEGUE_OK && op.kind != SEG_OP_GET) op.cas = outcome.cas;
-    if (op.kind == SEG_OP_INCR) op.saw_body = outcome.counter;
+    if (st == SEGUE_OK && op.kind != SEG_ASK_GET) op.cas = outcome.cas;
+    if (op.kind == SEG_ASK_INCR) op.saw_body = outcome.counter;
     answer(c, key, &op, st, &err);
     c->operations++;
 }
@@ -239,7 +239,7 @@ static bool collect_file(FILE *file, char prefix, seg_history *histories)
         else ok = add(histories, &e);
         if (e.stage == 'e') asked.stage = 0;
     }
-    if (asked.stage == 'b' && asked.op.kind != SEG_OP_GET) ok = ok && add(histories, &asked);
+    if (asked.stage == 'b' && asked.op.kind != SEG_ASK_GET) ok = ok && add(histories, &asked);
     return ok && !ferror(file);
 }
 

@@ -115,7 +115,7 @@ static bool read_end(torture *t, segue_store *store, segue_slice key, seg_op *re
     SEG_AUTO(segue_doc) doc = {0};
     segue_error err = {0};
     seg_model seen = {0};
-    *ret = (seg_op){.kind = SEG_OP_GET, .client = 0, .begin = (uint64_t)now()};
+    *ret = (seg_op){.kind = SEG_ASK_GET, .client = 0, .begin = (uint64_t)now()};
     segue_status st = segue_get(store, key, NULL, &doc, &err);
     if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return fail(t, "the last read", err.message);
     if (st == SEGUE_OK && !torture_see(&doc.rec, &seen)) return fail(t, key.data, "is nothing that a client wrote");
