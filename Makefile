@@ -1,5 +1,5 @@
 # Thin doors to CMake and the scripts in tools/. `make help` lists them.
-.PHONY: all demo test bench explore mutants torture proof interop install tidy format fuzz-smoke clean help
+.PHONY: all demo test bench explore differential mutants torture proof interop install tidy format fuzz-smoke clean help
 
 all:        ## Build the release (the default)
 	@tools/setup build && cmake --preset release --log-level=WARNING && cmake --build --preset release
@@ -14,6 +14,9 @@ explore: ## Every schedule of every small scene; PART=K/N for a share
 		build/release/tests/segue-explore $(if $(PART),--part $(PART))
 mutants: ## Would the tests notice? Thousands of small mutations, hours; ONLY=src/dual, PART=K/N, JOBS=n, resumed
 	@tools/setup mutants && nice tools/mutate $(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART)) $(if $(JOBS),--jobs $(JOBS))
+differential: ## A million random operations on every store against a plain one; OPERATIONS=n, SEED=n
+	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target test_differential && \
+		SEGUE_OPERATIONS=$(or $(OPERATIONS),1000000) $(if $(SEED),SEGUE_SEED=$(SEED)) build/release/tests/test_differential
 torture: ## Threads, and processes that are killed, judged by their histories; MINUTES=n (2)
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-torture && \
 		echo "this takes about $(or $(MINUTES),2) minutes, and up to 5 more for the rules" && \
