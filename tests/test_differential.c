@@ -13,6 +13,7 @@
 #include <segue/dual.h>
 #include <segue/feed.h>
 #include <segue/ops.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@
 
 #define K(text) segue_str(text)
 
-enum { KEYS = 6, STEPS = 120, OPERATIONS = 60000 };
+enum { KEYS = 6, STEPS = 120, OPERATIONS = 40000 };
 
 /* A store alone (no fallback), or a dual one. %s is the folder of the test, %u the number of the run. */
 typedef struct target {
@@ -60,6 +61,7 @@ typedef struct model {
     uint64_t random, seed;
     unsigned step;
     bool has_flags;
+    sqlite3 *bucket;   /* the file of a bucket that is compared, by itself; or NULL */
     uint64_t cases[2]; /* the CASes of the last write on either */
 } model;
 
@@ -368,6 +370,32 @@ static void sweep_one(model *m)
     segue_doc_free(&doc);
 }
 
+/* A bucket stays one for the original's own code: what its schema and bookkeeping ask for holds of every row of ours.
+ * (That a body is JSON is the word of who writes it, there as here.) */
+static void check_bucket(model *m)
+{
+    static const char *const wrong[] = {
+        "typeof(key)<>'text' OR typeof(cas)<>'integer' OR cas<=0 OR typeof(revSeqNo)<>'integer' OR revSeqNo<1",
+        "tombstone NOT IN (0,1) OR isJSON NOT IN (0,1) OR (tombstone=1)<>(value IS NULL)",
+        "value IS NOT NULL AND typeof(value)<>'blob' AND typeof(value)<>'text'",
+        "xattrs IS NOT NULL AND (NOT json_valid(CAST(xattrs AS text)) OR json_type(CAST(xattrs AS text))<>'object')",
+        "exp IS NULL OR exp<0 OR (tombstone=1 AND exp<>0)",
+        "cas>c.lastCas OR cas>(SELECT lastCas FROM bucket)",
+    };
+    for (size_t i = 0; m->bucket && i < sizeof wrong / sizeof wrong[0]; i++) {
+        char sql[500];
+        sqlite3_stmt *stmt = NULL;
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT key FROM documents d JOIN collections c ON c.id=d.collection "
+                       "WHERE c.scope IN ('p','f') AND (%s)",
+                       wrong[i]); /* fits */
+        if (sqlite3_prepare_v2(m->bucket, sql, -1, &stmt, NULL) != SQLITE_OK) FAIL(m, "%s", sqlite3_errmsg(m->bucket));
+        if (sqlite3_step(stmt) == SQLITE_ROW)
+            FAIL(m, "the bucket's row %s: %s", sqlite3_column_text(stmt, 0), wrong[i]);
+        (void)sqlite3_finalize(stmt); /* it has ended well */
+    }
+}
+
 /* The same documents in the oracle and on one of the sides, or in the primary over something else in the fallback. */
 static void prepare(model *m)
 {
@@ -404,6 +432,9 @@ static segue_store *open_one(model *m, const char *format, unsigned number)
         char directory[400];
         (void)snprintf(directory, sizeof directory, "%.*s", (int)strcspn(url + 7, "?"), url + 7); /* fits */
         if (access(directory, F_OK) != 0) test_copy_bucket("sg-bucket", directory);
+        (void)snprintf(directory + strlen(directory), sizeof directory - strlen(directory),
+                       "/rosmar.sqlite3"); /* fits */
+        if (!m->bucket && sqlite3_open(directory, &m->bucket) != SQLITE_OK) FAIL(m, "%s does not open", directory);
     }
     MUST(m, segue_open(url, &options, &store, &m->err));
     return store;
@@ -463,11 +494,13 @@ static void play(model *m)
         else compare_feeds(m);
         n_operations++;
         compare_all(m);
+        check_bucket(m);
     }
     finish(m);
     if (m->fallback) segue_close(m->store);
     segue_store *const stores[] = {m->oracle, m->primary, m->fallback};
     for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) segue_close(stores[i]);
+    if (sqlite3_close(m->bucket) != SQLITE_OK) FAIL(m, "the bucket does not close");
 }
 
 static void is_the_same_store(void **state)
