@@ -14,9 +14,11 @@ explore: ## Every schedule of every small scene; PART=K/N for a share
 		build/release/tests/segue-explore $(if $(PART),--part $(PART))
 mutants: ## Would the tests notice? Thousands of small mutations, hours; ONLY=src/dual, PART=K/N, JOBS=n, resumed
 	@tools/setup mutants && nice tools/mutate $(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART)) $(if $(JOBS),--jobs $(JOBS))
-differential: ## A million random operations on every store against a plain one; OPERATIONS=n, SEED=n
-	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target test_differential && \
-		SEGUE_OPERATIONS=$(or $(OPERATIONS),1000000) $(if $(SEED),SEGUE_SEED=$(SEED)) build/release/tests/test_differential
+differential: ## A million random operations on mem against a plain model, and on every store against mem; OPERATIONS=n, SEED=n
+	@tools/setup test && cmake --preset release --log-level=WARNING && \
+		cmake --build --preset release --target test_model --target test_differential && \
+		export SEGUE_OPERATIONS=$(or $(OPERATIONS),1000000) $(if $(SEED),SEGUE_SEED=$(SEED)) && \
+		build/release/tests/test_model && build/release/tests/test_differential
 torture: ## Threads, and processes that are killed, judged by their histories; MINUTES=n (2)
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-torture && \
 		echo "this takes about $(or $(MINUTES),2) minutes, and up to 5 more for the rules" && \

@@ -218,7 +218,7 @@ typedef struct segue_mutation {
     uint32_t flags;                 /* if has_flags; else kept, 0 on a new document */
     const segue_xattr *set_xattrs;  /* in any order; a value must be JSON. Names or paths */
     size_t n_set_xattrs;
-    const segue_slice *drop_xattrs; /* names or paths */
+    const segue_slice *drop_xattrs; /* names or paths; one that is named twice is dropped once */
     size_t n_drop_xattrs;
     const segue_path_op *paths;     /* into the body: with body KEEP or SET, and the body is JSON afterwards */
     size_t n_paths;

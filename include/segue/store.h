@@ -158,9 +158,10 @@ SEGUE_API void segue_scan_close(segue_scan *scan);
 enum { SEGUE_PUT_REPLACE = 1 << 0 }; /* whatever is there; else only where there is no record */
 
 /* Store a record as it is given: for import, copies and restores. CAS and revision are kept where the store can
- * (SEGUE_CAP_KEEP_CAS) and rec->cas is not 0; else the store gives its own. EXISTS: there is a record (a tombstone counts)
- * and SEGUE_PUT_REPLACE was not given. TOO_BIG, INVALID_XATTR_NAME, INVALID_JSON (an xattr), INVALID_ARGUMENT, UNSUPPORTED
- * (flags). */
+ * (SEGUE_CAP_KEEP_CAS) and rec->cas is not 0; else the store gives a CAS of its own, and with SEGUE_PUT_REPLACE the
+ * revision goes on from what is there. A revision of 0 is stored as 1, a tombstone without expiry, flags and JSON mark. EXISTS:
+ * there is a record (a tombstone counts) and SEGUE_PUT_REPLACE was not given. TOO_BIG, INVALID_XATTR_NAME, INVALID_JSON (an
+ * xattr), INVALID_ARGUMENT (also a CAS to keep that is not below 2^63 - 2^40), UNSUPPORTED (flags). */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_put_record(segue_store *store, const segue_record *rec,
                                                          unsigned put_options, const segue_options *options,
                                                          uint64_t *ret_cas, segue_error *reterr);
@@ -168,7 +169,7 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_put_record(segue_store *store, con
 /* The same over one known record: store rec with the CAS that it has elsewhere, even a lower one than before; the revision
  * goes on from what is there. old_cas is the CAS of the record that it replaces, a tombstone's too; 0: there is none.
  * CAS_MISMATCH: it is not so. UNSUPPORTED: the store has no SEGUE_CAP_KEEP_CAS. REFUSED on a dual store that is not clean,
- * which tells by the CAS what is newer. INVALID_ARGUMENT: rec->cas is 0 or above 2^63. */
+ * which tells by the CAS what is newer. INVALID_ARGUMENT: rec->cas is 0, or not below 2^63 - 2^40. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_put_with_meta(segue_store *store, const segue_record *rec,
                                                             uint64_t old_cas, const segue_options *options,
                                                             segue_error *reterr);

@@ -224,7 +224,8 @@ static segue_status apply_xattrs(const view *v, const segue_mutation *m, segue_a
 {
     bool was_live = v->live, is_live = !a->rec.is_tombstone;
     bool starts_anew = !v->rec || (is_live && !was_live) || (m->options & SEGUE_M_REPLACE_ALL);
-    bool system_only = v->expired || (was_live && !is_live);
+    bool deletes = was_live && !is_live, edits = seg_edit_is_asked(m);
+    bool system_only = v->expired || (deletes && !edits);
     segue_status st = check_drops(v, m, starts_anew, ret_changed, call);
     if (st != SEGUE_OK) return st;
 
@@ -247,8 +248,7 @@ static segue_status apply_xattrs(const view *v, const segue_mutation *m, segue_a
     seg_assert(seg_xattrs_sort(a->slots, n));
     a->rec.xattrs = a->slots;
     a->rec.n_xattrs = n;
-    if (!seg_edit_is_asked(m)) return SEGUE_OK;
-    return seg_edit(m, was_live && !is_live, a, ret_changed, call);
+    return edits ? seg_edit(m, deletes, a, ret_changed, call) : SEGUE_OK;
 }
 
 static segue_status check_limits(const segue_mutation *m, const segue_applied *a, segue_call *call)

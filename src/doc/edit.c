@@ -312,10 +312,7 @@ static segue_status make_xattr(edit *e, const segue_path_op *op, const seg_path 
     bool whole = path->n == 1, appends = op->action == SEGUE_PATH_APPEND;
     bool parents = (op->options & SEGUE_PATH_PARENTS) && has_names_only(path, 1);
     *ret_slot = NULL;
-    if (op->action == SEGUE_PATH_DELETE) {
-        bool gone = e->deletes && !seg_xattr_is_system(name);
-        if (gone || (op->options & SEGUE_PATH_MISSING_OK)) return SEGUE_OK;
-    }
+    if (op->action == SEGUE_PATH_DELETE && (op->options & SEGUE_PATH_MISSING_OK)) return SEGUE_OK;
     if (op->action == SEGUE_PATH_DELETE || ((!whole || appends) && !parents))
         return segue_fail(e->call, SEGUE_PATH_NOT_FOUND, "there is no xattr %s", seg_quote(name, quoted));
     if (!whole) value = segue_str("{}");
@@ -361,6 +358,25 @@ static segue_status edit_one(edit *e, const segue_path_op *op)
 
 /* ---- xattrs by names that are paths ---- */
 
+/* What is named twice is dropped once. */
+static bool is_repeated(const segue_mutation *m, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (segue_slice_equal(m->drop_xattrs[j], m->drop_xattrs[i])) return true;
+    return false;
+}
+
+/* A deletion takes the user xattrs with it: after what is dropped, which must have been there, before what is set. */
+static void remove_user_xattrs(edit *e, const segue_mutation *m)
+{
+    for (size_t i = e->a->rec.n_xattrs; i-- > 0;) {
+        segue_slice name = e->a->slots[i].name;
+        bool stays = seg_xattr_is_system(name);
+        for (size_t j = 0; j < m->n_set_xattrs && !stays; j++) stays = segue_slice_equal(m->set_xattrs[j].name, name);
+        if (!stays) remove_slot(e->a, &e->a->slots[i]);
+    }
+}
+
 static segue_status edit_named(edit *e, const segue_mutation *m)
 {
     segue_status st = SEGUE_OK;
@@ -369,8 +385,9 @@ static segue_status edit_named(edit *e, const segue_mutation *m)
     if (m->options & SEGUE_M_DROP_MISSING_OK) drop.options = SEGUE_PATH_MISSING_OK;
     for (size_t i = 0; i < m->n_drop_xattrs && st == SEGUE_OK; i++) {
         drop.path = m->drop_xattrs[i];
-        if (seg_name_is_path(drop.path)) st = edit_one(e, &drop);
+        if (seg_name_is_path(drop.path) && !is_repeated(m, i)) st = edit_one(e, &drop);
     }
+    if (e->deletes) remove_user_xattrs(e, m);
     for (size_t i = 0; i < m->n_set_xattrs && st == SEGUE_OK; i++) {
         set.path = m->set_xattrs[i].name;
         set.value = m->set_xattrs[i].value;

@@ -18,7 +18,7 @@ bool seg_edit_is_asked(const segue_mutation *m);
 bool seg_edit_writes_body(const segue_mutation *m);
 
 /* Do it to a->rec, whose body and xattrs (in a->slots) are what the rest of m made of them. `deletes`: m deletes a live
- * document, so user xattrs to drop have gone already. *ret_changed is set if anything changes. The statuses of paths;
+ * document; its user xattrs go here. *ret_changed is set if anything changes. The statuses of paths;
  * PATH_EXISTS, TOO_BIG, NO_MEMORY; INVALID_ARGUMENT: two macros at one place. */
 segue_status seg_edit(const segue_mutation *m, bool deletes, segue_applied *a, bool *ret_changed, segue_call *call);
 

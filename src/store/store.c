@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "base/env.h"
 #include "base/url.h"
+#include "doc/clock.h"
 #include "doc/doc.h"
 #include "store/filter.h"
 #include "store/loop.h"
@@ -187,6 +188,17 @@ segue_status segue_mutate(segue_store *store, segue_slice key, const segue_mutat
     return st != SEGUE_OK ? st : seg_store_mutate(store, key, mutation, ret_outcome, doc, &call);
 }
 
+/* As a record is stored: a tombstone has nothing that expires, no flags and no JSON; the first revision is 1. */
+static segue_record storable(const segue_record *rec)
+{
+    segue_record out = *rec;
+    if (out.revision == 0) out.revision = 1;
+    if (!out.is_tombstone) return out;
+    out.expiry = out.flags = 0;
+    out.is_json = false;
+    return out;
+}
+
 segue_status segue_put_record(segue_store *store, const segue_record *rec, unsigned put_options,
                               const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
 {
@@ -194,7 +206,7 @@ segue_status segue_put_record(segue_store *store, const segue_record *rec, unsig
     segue_status st = seg_public_key(store, rec->key, &call);
     if (st == SEGUE_OK) st = seg_record_check(rec, &call);
     if (st != SEGUE_OK) return st;
-    segue_put put = {.rec = *rec,
+    segue_put put = {.rec = storable(rec),
                      .condition = put_options & SEGUE_PUT_REPLACE ? SEGUE_IF_ANY : SEGUE_IF_ABSENT,
                      .keep_cas = rec->cas != 0 && (segue_store_caps(store) & SEGUE_CAP_KEEP_CAS)};
     st = seg_call_begin(store, true, &call);
@@ -208,7 +220,7 @@ static segue_status put_with_meta(segue_store *store, const segue_record *rec, u
 {
     char quoted[SEG_QUOTED_MAX];
     SEG_AUTO(segue_doc) base = {0};
-    segue_put put = {.rec = *rec, .condition = old_cas ? SEGUE_IF_CAS : SEGUE_IF_ABSENT, .keep_cas = true};
+    segue_put put = {.rec = storable(rec), .condition = old_cas ? SEGUE_IF_CAS : SEGUE_IF_ABSENT, .keep_cas = true};
     if (seg_call_may_purge(store, call) != SEGUE_OK)
         return segue_fail(call, SEGUE_REFUSED, "%s: before it is clean, a dual store gives CASes of its own",
                           store->url);
@@ -231,8 +243,9 @@ segue_status segue_put_with_meta(segue_store *store, const segue_record *rec, ui
     segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
     segue_status st = seg_public_key(store, rec->key, &call);
     if (st == SEGUE_OK) st = seg_record_check(rec, &call);
-    if (st == SEGUE_OK && (rec->cas == 0 || rec->cas >> 63))
-        st = segue_fail(&call, SEGUE_INVALID_ARGUMENT, "the record to store has no CAS, or one with bit 63 set");
+    if (st == SEGUE_OK && !seg_cas_can_be_kept(rec->cas))
+        st = segue_fail(&call, SEGUE_INVALID_ARGUMENT, "%llu is not a CAS that can be kept",
+                        (unsigned long long)rec->cas);
     if (st == SEGUE_OK && !(segue_store_caps(store) & SEGUE_CAP_KEEP_CAS))
         st = segue_fail(&call, SEGUE_UNSUPPORTED, "%s cannot keep a given CAS", store->url);
     if (st == SEGUE_OK) st = seg_call_begin(store, true, &call);

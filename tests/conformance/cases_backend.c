@@ -405,6 +405,15 @@ static void cas_can_be_kept(cf *t)
     rec.cas += 5;
     IS(OK, segue_put_record(t->store, &rec, SEGUE_PUT_REPLACE, NULL, &cas, &t->err));
     EQ(20, cf_revision(t, "k"));
+    /* One that would lead the clock to its end, or looks like a token of a dual store, changes nothing. */
+    static const uint64_t too_great[] = {UINT64_MAX >> 1, UINT64_C(1) << 63, UINT64_MAX};
+    for (size_t i = 0; i < sizeof too_great / sizeof *too_great; i++) {
+        rec.cas = too_great[i];
+        IS(INVALID_ARGUMENT, segue_put_record(t->store, &rec, SEGUE_PUT_REPLACE, NULL, NULL, &t->err));
+        EQ(20, cf_revision(t, "k"));
+    }
+    IS(OK, do_set(t, "other", "2"));
+    CHECK((cf_cas(t, "other") & ~MARK) < UINT64_C(1) << 62);
 }
 
 /* ---- B7 ---- */

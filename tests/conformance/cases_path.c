@@ -252,7 +252,7 @@ static void bad_names_of_paths(cf *t)
 
 static void drop_paths(cf *t)
 {
-    uint64_t cas = fx_doc(t, "k", "1", X("_s={\"rev\":1,\"seq\":2}", "u=3"));
+    uint64_t cas = fx_doc(t, "k", "1", X("_s={\"rev\":1,\"seq\":2}", "u={\"x\":3}", "v=3"));
     cf_state before = cf_state_of(t, "k");
     IS(PATH_NOT_FOUND, do_write(t, "k", cas, "2", NULL, X("_s.none")));
     IS(PATH_NOT_FOUND, do_write(t, "k", cas, "2", NULL, X("_none.rev")));
@@ -262,8 +262,12 @@ static void drop_paths(cf *t)
     XATTR_IS("k", "_s", "{\"seq\":2,\"new\":4}");
     IS(OK, do_xattrs_remove(t, "k", t->cas, X("_s.seq")));
     XATTR_IS("k", "_s", "{\"new\":4}");
-    IS(OK, do_write_tombstone(t, "k", t->cas, true, X("_t=1"), X("u.x")));
-    TOMBSTONE("k");
+    cas = t->cas;
+    IS(PATH_MISMATCH, do_write_tombstone(t, "k", cas, true, X("_t=1"), X("v.x")));
+    IS(PATH_NOT_FOUND, do_write_tombstone(t, "k", cas, true, X("_t=1"), X("u.y")));
+    IS(OK, do_write_tombstone(t, "k", cas, true, X("_t=1", "u.z=1"), X("u.x", "u.x")));
+    TOMBSTONE("k"); /* the user xattr went with the body, after what was dropped from it and before what was set */
+    XATTR_IS("k", "u", "{\"z\":1}");
 }
 
 static void drop_paths_that_may_be_missing(cf *t)
@@ -473,6 +477,9 @@ static void put_with_meta(cf *t)
     IS(CAS_MISMATCH, segue_put_with_meta(t->store, &rec, 0, NULL, &t->err)); /* a tombstone's CAS counts */
     x.value = K("{");
     IS(INVALID_JSON, segue_put_with_meta(t->store, &rec, 78, NULL, &t->err));
+    x.value = K("1");
+    rec.cas = UINT64_MAX >> 1; /* a clock at its end could give no more */
+    IS(INVALID_ARGUMENT, segue_put_with_meta(t->store, &rec, 78, NULL, &t->err));
     EQ(78, cf_cas(t, "k"));
     IS(OK, do_set(t, "k", "3"));
     CHECK(cf_cas(t, "k") > 78);

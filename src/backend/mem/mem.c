@@ -260,6 +260,18 @@ static segue_status build_index(const mem *m)
 
 /* ---- writing ---- */
 
+/* Under the write lock: the CAS that p asks for. */
+static segue_status choose_cas(mem *m, const segue_put *p, uint64_t *ret_cas, segue_call *call)
+{
+    uint64_t least = p->keep_cas ? p->rec.cas : p->cas_floor;
+    if (least >= SEG_CAS_END || (p->keep_cas && least == 0))
+        return segue_fail(call, SEGUE_INVALID_ARGUMENT, "mem: %llu is not a CAS that can be kept, nor one below others",
+                          (unsigned long long)least);
+    if (p->keep_cas) seg_clock_raise(&m->engine->clock, least);
+    *ret_cas = p->keep_cas ? least : seg_clock_next(&m->engine->clock, m->env, least);
+    return SEGUE_OK;
+}
+
 /* Under the write lock: store p->rec with the CAS that p asks for; its condition holds. */
 static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_call *call)
 {
@@ -271,8 +283,8 @@ static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_c
     if (rec->flags && !(m->caps & SEGUE_CAP_FLAGS))
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store keeps no user flags");
     if (!(m->caps & SEGUE_CAP_WRITE_ID)) out.write_id = 0;
-    if (p->keep_cas) seg_clock_raise(&m->engine->clock, rec->cas);
-    else out.cas = seg_clock_next(&m->engine->clock, m->env, p->cas_floor);
+    segue_status st = choose_cas(m, p, &out.cas, call);
+    if (st != SEGUE_OK) return st;
     segue_expand_cas(&out, p->cas_places, p->n_cas_places, out.cas);
     bool has_places = c->indexed || c->by_expiry.heads[0];
     const segue_record *before = has_places && look_up(m, rec->key, &old) == SEGUE_OK ? &old.rec : NULL;
@@ -446,7 +458,9 @@ static segue_status changes(void *self, const segue_since *since, segue_page *pa
 static segue_status highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
 {
     mem *m = self;
-    (void)call;                              /* it cannot fail */
+    if (at_least >= SEG_CAS_END)
+        return segue_fail(call, SEGUE_INVALID_ARGUMENT, "mem: the clock cannot be raised to %llu",
+                          (unsigned long long)at_least);
     pthread_rwlock_rdlock(&m->engine->lock); /* nobody has a CAS whose record is not stored yet */
     seg_clock_raise(&m->engine->clock, at_least);
     *ret_cas = atomic_load(&m->engine->clock.highest);

@@ -28,13 +28,10 @@ typedef struct seg_sql_job {
 
 /* ---- CAS ---- */
 
-/* A clock that was led to the end of its numbers could give no more. */
-static const uint64_t CAS_MOST = (UINT64_C(1) << 63) - (UINT64_C(1) << 40);
-
 segue_status seg_sql_next_cas(seg_sql_engine *engine, const segue_env *env, uint64_t floor, uint64_t *ret_cas,
                               segue_call *call)
 {
-    if (floor >= CAS_MOST)
+    if (floor >= SEG_CAS_END)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "%s: %s: no CAS can be given above %llu", engine->kind->name,
                           engine->path, (unsigned long long)floor);
     *ret_cas = seg_clock_next(&engine->clock, env, floor);
@@ -43,7 +40,7 @@ segue_status seg_sql_next_cas(seg_sql_engine *engine, const segue_env *env, uint
 
 segue_status seg_sql_keep_cas(seg_sql_engine *engine, uint64_t cas, segue_call *call)
 {
-    if (cas == 0 || cas >= CAS_MOST)
+    if (!seg_cas_can_be_kept(cas))
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "%s: %s: %llu is not a CAS that can be kept",
                           engine->kind->name, engine->path, (unsigned long long)cas);
     seg_clock_raise(&engine->clock, cas);
