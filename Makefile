@@ -1,5 +1,5 @@
 # Thin doors to CMake and the scripts in tools/. `make help` lists them.
-.PHONY: all demo test bench explore differential mutants torture proof interop install tidy format fuzz-smoke clean help
+.PHONY: all demo test bench explore differential mutants torture crash proof interop install tidy format fuzz-smoke clean help
 
 all:        ## Build the release (the default)
 	@tools/setup build && cmake --preset release --log-level=WARNING && cmake --build --preset release
@@ -24,6 +24,9 @@ torture: ## Threads, and processes that are killed, judged by their histories; M
 		echo "this takes about $(or $(MINUTES),2) minutes, and up to 5 more for the rules" && \
 		build/release/tests/segue-torture all --seconds $$(( $(or $(MINUTES),2) * 60 )) && \
 		build/release/tests/segue-torture more-teeth --seconds 60
+crash: ## A process dies at every hit of every crash point of a migration, and it is gone on with
+	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-crash && \
+		echo "this takes about a minute" && build/release/tests/segue-crash --all
 proof:      ## The figures of docs/proof.md, made again; tools/proof --list says what and how long
 	@tools/setup proof && tools/proof
 interop: all ## Open with the original's Go module what Segue wrote, and the other way round

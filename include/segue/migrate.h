@@ -211,7 +211,9 @@ typedef struct segue_migration_options {
     segue_store *dual;          /* the dual store of this process's clients (a reference is taken): the run changes its
                                    phases and waits for its operations. NULL: no clients in this process. Open it in legacy
                                    only while segue_migration_status_read knows of no migration that has begun: after a
-                                   crash part of the records is in the primary, and clients in legacy would not see it */
+                                   crash part of the records is in the primary, and clients in legacy would not see it.
+                                   While its stage is STARTING, in hold: which side counts for a counter is not decided.
+                                   After that in forward */
     unsigned workers;           /* threads that move pages; default 2, at most 64 */
     size_t page_docs;           /* records per page; default 1000 */
     size_t page_bytes;          /* and bytes; default 1 MiB. Memory is about (workers + 2) times this, twice */

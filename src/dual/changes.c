@@ -12,6 +12,7 @@
  * A counter that is being handed over stands in the fallback as a pill, with a CAS of its own, until it arrives in the primary
  * with the one it had. Its place in the order is that one, so pills are looked for beyond the end of the page, too. */
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/rules.h"
 #include "doc/pill.h"
 #include "dual/dual.h"
@@ -135,6 +136,7 @@ static segue_status raise_side(segue_store *side, uint64_t cas, segue_call *call
     uint64_t now = 0;
     own.err = &why;
     segue_status st = seg_call_highest(side, cas, &now, &own);
+    SEG_CRASH_POINT(CLOCK_RAISED);
     if (st == SEGUE_OK || st == SEGUE_READ_ONLY) return SEGUE_OK;
     if (call->err) *call->err = why;
     return st;

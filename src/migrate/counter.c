@@ -10,6 +10,7 @@
  * arrives as it was. This is the one place where something but an erasure happens to the fallback (R2): it changes
  * nothing for those who read through a dual store, and a dual store never writes there. Any thread. */
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "base/retry.h"
 #include "base/rules.h"
@@ -48,7 +49,9 @@ static segue_status remember(const hand_over *h, const seg_entry *entry)
     segue_status st = seg_manifest_add(&body, entry);
     if (st != SEGUE_OK) return segue_fail(h->call, st, "out of memory for a counter");
     segue_put put = seg_manifest_put(seg_manifest_key(h->m->name, number, key), &body);
-    return seg_call_put(h->m->to, &put, NULL, h->call);
+    st = seg_call_put(h->m->to, &put, NULL, h->call);
+    SEG_CRASH_POINT(COUNTER_REMEMBERED);
+    return st;
 }
 
 static segue_status make_pill(const hand_over *h, const segue_record *counter, uint64_t number)
@@ -73,6 +76,7 @@ static segue_status make_pill(const hand_over *h, const segue_record *counter, u
     }
     put.rec.xattrs = slots;
     st = seg_call_put(h->m->from, &put, NULL, h->call);
+    SEG_CRASH_POINT(COUNTER_PILL);
     return st == SEGUE_OK || st == SEGUE_CAS_MISMATCH || st == SEGUE_NOT_FOUND ? SEGUE_RETRY : st;
 }
 
@@ -168,7 +172,9 @@ static segue_status step(hand_over *h)
         if (st != SEGUE_OK) return st;
     }
     st = hand_to_primary(h, rec, number);
+    SEG_CRASH_POINT(COUNTER_SEEDED);
     if (st == SEGUE_OK) st = erase(h, rec->cas);
+    SEG_CRASH_POINT(COUNTER_DONE);
     return st == SEGUE_OK ? SEGUE_END : st;
 }
 

@@ -1,6 +1,7 @@
 /* L5: the last two steps. Seal: on proof only, and bound to the run that it is the proof of. Clean: after the fence
  * only. */
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "base/rules.h"
 #include "migrate/migration.h"
@@ -66,12 +67,14 @@ static segue_status clean_up_after(const cleaning *c, const segue_record *manife
     for (size_t at = 0; !c->m->options.keep && seg_manifest_next(manifest->body, &at, &entry, &ok);) {
         if (!(entry.bits & SEG_ENTRY_HIDDEN)) continue;
         segue_status st = purge(c, &entry);
+        SEG_CRASH_POINT(CLEAN_PURGED);
         if (st != SEGUE_OK) return st;
     }
     if (!ok)
         return segue_fail(c->call, SEGUE_CORRUPT, "the manifest %s cannot be understood",
                           seg_quote(manifest->key, quoted));
     segue_status st = seg_call_erase(c->m->to, manifest->key, manifest->cas, c->call);
+    SEG_CRASH_POINT(CLEAN_FORGOTTEN);
     return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
 }
 

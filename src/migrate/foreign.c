@@ -2,6 +2,7 @@
  * because both sides have a key and the fallback's CAS is the greater one (a dual store gives every record of the
  * primary a greater CAS than the one it replaces has in the fallback). Any thread. */
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "doc/doc.h"
 #include "migrate/migration.h"
@@ -56,11 +57,13 @@ static segue_status settle_once(segue_migration *m, segue_slice key, segue_on_fo
     if (st != SEGUE_OK) return st;
     if (how == SEGUE_FOREIGN_NEWER && wins_as_newer(m, &fallback.rec, &primary.rec, before)) {
         st = replace(m, &fallback.rec, &primary.rec, call);
+        SEG_CRASH_POINT(FOREIGN_REPLACED);
         if (st == SEGUE_CAS_MISMATCH || st == SEGUE_NOT_FOUND || st == SEGUE_MAYBE_APPLIED) return SEGUE_RETRY;
         if (st != SEGUE_OK) return st;
     }
     if (m->options.keep) return SEGUE_OK;
     st = seg_call_erase(m->from, key, fallback.rec.cas, call);
+    SEG_CRASH_POINT(FOREIGN_SETTLED);
     if (st == SEGUE_CAS_MISMATCH || st == SEGUE_MAYBE_APPLIED) return SEGUE_RETRY;
     if (st == SEGUE_OK) swept->settled++;
     return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;

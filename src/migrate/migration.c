@@ -2,6 +2,7 @@
 #include "migrate/migration.h"
 
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "base/retry.h"
 
@@ -149,8 +150,10 @@ segue_status seg_migration_save(segue_migration *m, segue_error *err)
     seg_backoff backoff;
     seg_backoff_init(&backoff, 10 * MILLISECOND, SECOND);
     int64_t deadline = now + m->options.timeout_ns;
+    SEG_CRASH_POINT(STATUS_UNSAVED);
     for (;;) {
         segue_status st = seg_status_save(m->to, &m->status, &call);
+        SEG_CRASH_POINT(STATUS_SAVED);
         if (!segue_status_is_retryable(st) || !seg_backoff_wait(&backoff, m->env, deadline)) return st;
     }
 }
@@ -235,6 +238,7 @@ segue_status seg_migration_phase(segue_migration *m, segue_phase phase, segue_er
     int64_t deadline = seg_mono_ns(m->env) + m->options.drain_ns;
     for (;;) {
         segue_status st = segue_dual_set_phase(m->dual, phase, SECOND / 4, err);
+        SEG_CRASH_POINT(PHASE_CHANGED);
         if (st != SEGUE_TIMEOUT) return st;
         if (seg_mono_ns(m->env) >= deadline) return st;
         st = seg_migration_tick(m, err);

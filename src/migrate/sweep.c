@@ -2,6 +2,7 @@
  * fallback by the CAS that was read (R2). Every step may be repeated, by this runner or by another one, after a
  * failure or a kill at any point. Any thread; no state but the counters of the migration. */
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "base/retry.h"
 #include "base/rules.h"
@@ -236,6 +237,7 @@ static segue_status move_natively(batch *b)
     if (has_manifest(b)) {
         segue_put put = manifest_put(b);
         st = seg_call_put(m->to, &put, NULL, b->call);
+        SEG_CRASH_POINT(SWEEP_REMEMBERED);
     }
     if (st == SEGUE_OK && n) st = seg_call_move(m->from, m->to, moves, n, b->call);
     size_t at = 0;
@@ -343,6 +345,7 @@ static segue_status copy_and_erase(batch *b)
     if (!writes) return segue_fail(b->call, SEGUE_NO_MEMORY, "out of memory in a sweep");
     segue_status st = read_all_expired(b);
     if (st == SEGUE_OK) st = put_all(b, writes);
+    SEG_CRASH_POINT(SWEEP_COPIED);
     if (st == SEGUE_OK) st = erase_all(b, writes);
     seg_free(writes);
     return st;
@@ -382,6 +385,7 @@ segue_status seg_sweep_records(segue_migration *m, const segue_record *const *re
     if (!b.items) return segue_fail(call, SEGUE_NO_MEMORY, "out of memory in a sweep");
     for (size_t i = 0; i < n; i++) b.items[i].rec = recs[i];
     segue_status st = sweep_batch(&b);
+    SEG_CRASH_POINT(SWEEP_MOVED);
     for (size_t i = 0; i < n; i++) segue_doc_free(&b.items[i].expired);
     seg_free(b.items);
     segue_buf_free(&b.manifest);
@@ -516,6 +520,7 @@ static void drop_all(segue_migration *m, const segue_record *const *recs, size_t
         writes[i].status = SEGUE_UNAVAILABLE;
     }
     segue_status st = seg_call_write_many(m->from, writes, n, &call);
+    SEG_CRASH_POINT(SWEEP_DROPPED);
     for (size_t i = 0; i < n; i++) {
         if (st == SEGUE_OK && (writes[i].status == SEGUE_OK || writes[i].status == SEGUE_NOT_FOUND)) {
             swept->counts.dropped += writes[i].status == SEGUE_OK;

@@ -1,6 +1,7 @@
 /* L3: reaping a page, and the public verb. What is read to be reaped is written under the CAS that was read: whoever changes
  * the document at the same time wins, and of two who reap it one. Thread-safe; no state. */
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "base/rules.h"
 #include "doc/doc.h"
@@ -59,6 +60,7 @@ segue_status seg_reap_page(segue_store *store, size_t max, segue_page *page, seg
     if (st == SEGUE_OK && page->n) {
         reaped->more = page->more;
         st = replace_all(store, page, now, reaped, call);
+        SEG_CRASH_POINT(REAP_PAGE);
     }
     seg_call_end(store, call);
     return st;

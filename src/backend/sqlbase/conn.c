@@ -2,6 +2,7 @@
 #include "backend/sqlbase/conn.h"
 
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "base/url.h"
 
@@ -152,7 +153,9 @@ static int after_commit(void *arg, sqlite3 *db, const char *name, int n_frames)
     conn->checkpoints = true;
     conn->patience_ns = CHECKPOINT_NS;
     int how = n_frames < LOG_FRAMES_MOST ? SQLITE_CHECKPOINT_FULL : SQLITE_CHECKPOINT_RESTART;
+    SEG_CRASH_POINT(CHECKPOINT_DUE);
     (void)sqlite3_wal_checkpoint_v2(db, name, how, NULL, NULL); /* as said */
+    SEG_CRASH_POINT(CHECKPOINT_DONE);
     conn->patience_ns = BUSY_NS;
     conn->checkpoints = false;
     return SQLITE_OK;
@@ -206,6 +209,7 @@ static segue_status take_as_it_lies(const seg_sql_conn *conn, bool *ret_yes, seg
 static segue_status use_log(seg_sql_conn *conn, segue_call *call)
 {
     int64_t is_log = 0;
+    SEG_CRASH_POINT(FORMAT_DONE);
     segue_status st = seg_sql_exec(conn, "PRAGMA journal_mode=WAL", call);
     if (st == SEGUE_OK) st = seg_sql_ask(conn, "SELECT journal_mode='wal' FROM pragma_journal_mode", &is_log, call);
     (void)sqlite3_wal_hook(conn->db, after_commit, conn); /* there was no other */

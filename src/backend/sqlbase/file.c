@@ -2,6 +2,7 @@
 #include "backend/sqlbase/file.h"
 
 #include "base/base.h"
+#include "base/crash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@ static segue_status make_file(const char *who, const char *path, bool *ret_made,
     if (fd >= 0) {
         (void)close(fd); /* nothing was written */
         *ret_made = true;
+        SEG_CRASH_POINT(FILE_MADE);
         return SEGUE_OK;
     }
     if (errno == EEXIST) return SEGUE_OK; /* somebody was faster; or a link to nowhere, as stat will say */

@@ -3,6 +3,7 @@
 #include "backend/sqlbase/slots.h"
 
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "doc/doc.h"
 
@@ -141,6 +142,7 @@ static segue_status row_copy(const seg_sql_handle *from, const seg_sql_handle *t
 static segue_status write_notes(const seg_sql_handle *h, seg_sql_conn *conn, const seg_sql_stored *stored,
                                 segue_call *call)
 {
+    SEG_CRASH_POINT(ROWS_WRITTEN);
     return stored->highest && h->rows->note ? h->rows->note(conn, stored, call) : SEGUE_OK;
 }
 
@@ -505,6 +507,7 @@ static segue_status move_row(const moving *m, seg_sql_conn *conn, segue_move *mv
     seg_clock_raise(&m->to->engine->clock, cas);
     st = row_copy(m->from, m->to, conn, mv->key, &mv->moved, call);
     if (st == SEGUE_OK && mv->moved) note(stored, cas, true);
+    SEG_CRASH_POINT(MOVE_HALF);
     return st == SEGUE_OK && !mv->keep ? row_erase(m->from, conn, mv->key, call) : st;
 }
 

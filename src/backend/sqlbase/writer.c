@@ -5,6 +5,7 @@
 #include "backend/sqlbase/engine.h"
 
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "base/rules.h"
 
@@ -134,6 +135,7 @@ static segue_status begin(seg_sql_engine *e, segue_call *call)
         if (st != SEGUE_OK) roll_back(conn);
     }
     conn->call = NULL; /* who waits now does not for this call only */
+    SEG_CRASH_POINT(COMMIT_BEGUN);
     return st;
 }
 
@@ -157,7 +159,9 @@ static segue_status commit(seg_sql_engine *e, seg_sql_conn *conn, segue_call *ca
         roll_back(conn);
         return st;
     }
+    SEG_CRASH_POINT(COMMIT_WRITTEN);
     st = seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_COMMIT), call);
+    SEG_CRASH_POINT(COMMIT_DONE);
     if (st == SEGUE_OK) return st;
     int code = sqlite3_errcode(conn->db) & 0xff;
     roll_back(conn);

@@ -1,6 +1,7 @@
 /* L4: what makes a file ours: the mark, the version, the tables, and the steps from one version to the next. */
 #include "backend/sqlite/tables.h"
 #include "base/base.h"
+#include "base/crash.h"
 
 #define MARK "0x53656775" /* "Segu", in application_id */
 
@@ -82,7 +83,10 @@ static segue_status bring_up_to_date(seg_sql_conn *conn, seg_sql_mode mode, segu
     if (st != SEGUE_OK) return st;
     st = read_format(conn, &f, call);
     if (st == SEGUE_OK) st = judge(conn, &f, mode, call);
-    for (int64_t v = f.version; st == SEGUE_OK && v < NEWEST; v++) st = seg_sql_exec(conn, steps[v], call);
+    for (int64_t v = f.version; st == SEGUE_OK && v < NEWEST; v++) {
+        st = seg_sql_exec(conn, steps[v], call);
+        SEG_CRASH_POINT(FORMAT_STEP);
+    }
     if (st == SEGUE_OK) st = seg_sql_exec(conn, "COMMIT", call);
     if (st != SEGUE_OK && !sqlite3_get_autocommit(conn->db))
         (void)seg_sql_exec(conn, "ROLLBACK", NULL); /* closing the connection does it otherwise */
