@@ -20,7 +20,9 @@
  *   write BODY GIVEN -> CAS | mismatch | none                     update BODY GIVEN -> CAS
  *   delete -> CAS | none                 remove GIVEN -> CAS | mismatch | none
  *   incr DELTA [INITIAL] -> NUMBER CAS | none                     xattr VALUE -> CAS | none
- * and of each: unknown, failed. */
+ *   replace BODY -> CAS  put-in BODY -> CAS  append BYTE -> CAS | none  touch EXPIRY -> CAS | none  see -> CAS | none
+ * and of each: unknown, failed; recas is always unknown. An expiry may stand behind a set's body, and behind the xattr that a
+ * get saw; a moment is a second of all clocks. */
 typedef struct known {
     const char *name, *text, *word; /* word: of the sentence that refuses it */
 } known;
@@ -106,6 +108,13 @@ static const known good[] = {
      "5 10\n1 1 2 xattr 3 -> 11\n1 3 4 set 6 -> 12\n1 5 6 get -> 6 12 3\n1 7 8 delete -> 13\n"
      "1 9 10 set 7 -> 14\n1 11 12 get -> 7 14\n",
      NULL},
+    {"expired, and inserted anew", "none\n1 1 2 set 6 10 -> 11\n2 10 11 add 7 -> 12\n2 13 14 get -> 7 12\n", NULL},
+    {"expires while it is read", "none\n1 1 2 set 6 10 -> 11\n2 8 12 get -> none\n3 8 12 get -> 6 11 0 10\n", NULL},
+    {"touched for longer", "none\n1 1 2 set 6 10 -> 11\n2 3 4 touch 20 -> 12\n2 13 14 get -> 6 12 0 20\n", NULL},
+    {"unknown touch", "none\n1 1 2 set 6 10 -> 11\n2 3 - touch 20 -> unknown\n2 13 14 get -> 6 12 0 20\n", NULL},
+    {"a set has no expiry", "none\n1 1 2 set 6 10 -> 11\n2 3 4 set 7 -> 12\n2 13 14 get -> 7 12\n", NULL},
+    {"moved", "5 10\n0 1 - recas -> unknown\n1 3 4 get -> 5 11\n2 5 6 write 7 11 -> 12\n", NULL},
+    {"moved, unseen", "5 10\n0 1 - recas -> unknown\n1 3 4 write 7 10 -> mismatch\n2 5 6 get -> 5 11\n", NULL},
     {"counter that begins", "none\n1 1 2 incr 5 100 -> 100 11\n2 3 4 incr 5 100 -> 105 12\n3 1 9 incr 1 -> none\n",
      NULL},
     {"update of nothing", "none\n1 1 2 update 6 0 -> 11\n2 3 4 update 7 11 -> 12\n", NULL},
@@ -121,18 +130,18 @@ static seg_op_kind kind_of(const char *name)
     return SEG_ASK_GET;
 }
 
-static unsigned numbers(char *text, uint64_t out[3])
+static unsigned numbers(char *text, uint64_t out[4])
 {
     unsigned n = 0;
     char *rest = NULL;
-    for (char *w = strtok_r(text, " ", &rest); w && n < 3; w = strtok_r(NULL, " ", &rest))
+    for (char *w = strtok_r(text, " ", &rest); w && n < 4; w = strtok_r(NULL, " ", &rest))
         if (seg_parse_u64(segue_str(w), &out[n])) n++;
     return n;
 }
 
 static void parse_answer(seg_op *op, char *text)
 {
-    uint64_t v[3] = {0};
+    uint64_t v[4] = {0};
     for (seg_answer a = SEG_ANSWER_EXISTS; a <= SEG_ANSWER_UNKNOWN; a++)
         if (strcmp(text, seg_answer_name(a)) == 0) {
             op->answer = a;
@@ -140,6 +149,7 @@ static void parse_answer(seg_op *op, char *text)
         }
     unsigned n = numbers(text, v);
     bool sees = op->kind == SEG_ASK_GET || op->kind == SEG_ASK_INCR;
+    if (op->kind == SEG_ASK_GET) op->saw_expiry = v[3];
     assert_true(n >= (sees ? 2u : 1u));
     op->cas = sees ? v[1] : v[0];
     if (sees) op->saw_body = v[0];
@@ -151,7 +161,7 @@ static seg_op parse_line(char *line)
     char end[24], what[16], *arrow = strstr(line, " -> ");
     unsigned long long begin;
     seg_op op = {.end = UINT64_MAX};
-    uint64_t v[3] = {0};
+    uint64_t v[4] = {0};
     int at = 0;
     assert_non_null(arrow);
     *arrow = '\0';
@@ -163,6 +173,10 @@ static seg_op parse_line(char *line)
     op.body = op.kind == SEG_ASK_REMOVE ? 0 : v[0];
     op.given = op.kind == SEG_ASK_REMOVE ? v[0] : v[1];
     op.has_initial = op.kind == SEG_ASK_INCR && n == 2;
+    if (op.kind == SEG_ASK_TOUCH) op.expiry = v[0];
+    if (op.kind == SEG_ASK_SET) op.expiry = v[1];
+    op.clock_from = op.begin; /* a second for each moment */
+    op.clock_to = op.end;
     parse_answer(&op, arrow + 4);
     return op;
 }
@@ -170,14 +184,14 @@ static seg_op parse_line(char *line)
 static void parse(const char *text, seg_history *h)
 {
     char copy[1024], *rest = NULL;
-    uint64_t v[3] = {0};
+    uint64_t v[4] = {0};
     *h = (seg_history){0};
     assert_true(strlen(text) < sizeof copy);
     memcpy(copy, text, strlen(text) + 1);
     char *line = strtok_r(copy, "\n", &rest);
     if (strcmp(line, "none") != 0) {
         assert_true(numbers(line, v) >= 2);
-        h->start = (seg_model){true, v[0], v[2], v[1]};
+        h->start = (seg_model){.live = true, .body = v[0], .xattr = v[2], .cas = v[1], .expiry = v[3]};
     }
     while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
         seg_op op = parse_line(line);
@@ -219,6 +233,7 @@ typedef struct maker {
     uint64_t random, next_body;
     unsigned unknowns; /* of 100 writes */
     unsigned width;    /* how far an operation reaches, in steps */
+    uint64_t second;   /* of all clocks: ten moments */
 } maker;
 
 static uint64_t pick(maker *m, uint64_t n)
@@ -230,14 +245,16 @@ static uint64_t pick(maker *m, uint64_t n)
 static seg_op random_op(maker *m, const seg_model *now)
 {
     seg_op op = {.kind = (seg_op_kind)pick(m, SEG_N_ASKS), .client = (unsigned)pick(m, 8)};
-    if (pick(m, 3) == 0) op.kind = SEG_ASK_GET;
+    if (pick(m, 3) == 0 || op.kind == SEG_ASK_RECAS) op.kind = SEG_ASK_GET;
     op.body = op.kind == SEG_ASK_INCR ? 1 + pick(m, 3) : ++m->next_body * 1000;
     op.given = now->cas;
-    if (op.kind == SEG_ASK_UPDATE && !now->live) op.given = 0;
+    if (op.kind == SEG_ASK_UPDATE && (!now->live || (now->expiry && now->expiry <= m->second))) op.given = 0;
     if ((op.kind == SEG_ASK_WRITE || op.kind == SEG_ASK_REMOVE) && pick(m, 3) == 0) op.given = now->cas / 2 + 1;
     op.has_initial = op.kind == SEG_ASK_INCR;
     if (op.has_initial) op.given = 500;
     if (op.kind == SEG_ASK_DELETE || op.kind == SEG_ASK_REMOVE) op.body = 0;
+    if (op.kind == SEG_ASK_ADD && pick(m, 2)) op.xattr = op.body + 1;
+    if (op.kind == SEG_ASK_TOUCH || pick(m, 4) == 0) op.expiry = m->second + 1 + pick(m, 20);
     return op;
 }
 
@@ -248,16 +265,22 @@ static void make_history(maker *m, size_t n, seg_history *h)
     bool is_seen = true; /* somebody got the CAS that stands: only then it can be asked for */
     *h = (seg_history){0};
     for (size_t i = 0; i < n; i++) {
-        seg_op op = random_op(m, &now);
         uint64_t moment = 1000 + 10 * i;
-        bool is_unknown = op.kind != SEG_ASK_GET && pick(m, 100) < m->unknowns;
+        m->second = moment / 10;
+        bool live = now.live && (!now.expiry || now.expiry > m->second);
+        seg_op op = random_op(m, &now);
+        bool reads = op.kind == SEG_ASK_GET || op.kind == SEG_ASK_SEE;
+        bool is_unknown = !reads && pick(m, 100) < m->unknowns;
         if (is_unknown && !is_seen && op.given == now.cas) op.kind = SEG_ASK_SET;
         op.cas = ++cas;
         op.begin = moment - pick(m, 10 * m->width);
         op.end = is_unknown && pick(m, 2) ? UINT64_MAX : moment + pick(m, 10 * m->width);
-        op.answer = seg_model_apply(&now, &op, &after);
-        if (op.answer == SEG_ANSWER_OK && op.kind == SEG_ASK_GET) {
+        op.clock_from = m->width > 1 ? op.begin / 10 : m->second;
+        op.clock_to = m->width > 1 ? op.end / 10 : m->second;
+        op.answer = seg_model_apply(&now, live, &op, &after);
+        if (op.answer == SEG_ANSWER_OK && reads) {
             op.cas = now.cas;
+            op.saw_expiry = now.expiry;
             op.saw_body = now.body;
             op.saw_xattr = now.xattr;
         } else if (op.answer == SEG_ANSWER_OK && op.kind == SEG_ASK_INCR) {
@@ -303,7 +326,7 @@ static bool spoil(maker *m, seg_history *h)
         else op->answer = SEG_ANSWER_NOT_FOUND;
     } else if (op->answer == SEG_ANSWER_EXISTS || op->answer == SEG_ANSWER_NOT_FOUND ||
                op->answer == SEG_ANSWER_MISMATCH) {
-        if (op->kind == SEG_ASK_GET) return false;
+        if (op->kind == SEG_ASK_GET || op->kind == SEG_ASK_SEE) return false;
         op->answer = SEG_ANSWER_OK;
         op->cas = 100 + at + 1;
     } else if (op->kind == SEG_ASK_INCR) {

@@ -24,8 +24,9 @@ segue_status seg_history_add(seg_history *history, const seg_op *op)
 
 const char *seg_op_name(seg_op_kind kind)
 {
-    static const char *const names[SEG_N_ASKS] = {"get",    "set",    "add",  "write", "update",
-                                                  "delete", "remove", "incr", "xattr"};
+    static const char *const names[SEG_N_ASKS] = {"get",    "set",    "add",   "write", "update",
+                                                  "delete", "remove", "incr",  "xattr", "replace",
+                                                  "put-in", "append", "touch", "see",   "recas"};
     return (unsigned)kind < SEG_N_ASKS ? names[kind] : "?";
 }
 
@@ -52,10 +53,19 @@ const char *seg_op_text(const seg_op *op, char out[SEG_OP_TEXT_SIZE])
     return out;
 }
 
+bool seg_model_may_be(const seg_model *now, const seg_op *op, bool live)
+{
+    if (!now->live || now->expiry == 0) return live == now->live;
+    return live ? now->expiry > op->clock_from : now->expiry <= op->clock_to || now->expiry <= op->clock_from;
+}
+
 static seg_answer needs(const seg_model *now, const seg_op *op)
 {
     switch (op->kind) {
-    case SEG_ASK_SET: return SEG_ANSWER_OK;
+    case SEG_ASK_SET:
+    case SEG_ASK_REPLACE:
+    case SEG_ASK_PUT_IN:
+    case SEG_ASK_RECAS: return SEG_ANSWER_OK;
     case SEG_ASK_ADD: return now->live ? SEG_ANSWER_EXISTS : SEG_ANSWER_OK;
     case SEG_ASK_INCR: return now->live || op->has_initial ? SEG_ANSWER_OK : SEG_ANSWER_NOT_FOUND;
     case SEG_ASK_UPDATE: /* what an update that has no answer saw is not known */
@@ -66,27 +76,54 @@ static seg_answer needs(const seg_model *now, const seg_op *op)
         if (!now->live) return SEG_ANSWER_NOT_FOUND;
         return now->cas == op->given ? SEG_ANSWER_OK : SEG_ANSWER_MISMATCH;
     case SEG_ASK_GET:
+    case SEG_ASK_SEE:
     case SEG_ASK_DELETE:
     case SEG_ASK_XATTR:
+    case SEG_ASK_APPEND:
+    case SEG_ASK_TOUCH:
     case SEG_N_ASKS: break;
     }
     return now->live ? SEG_ANSWER_OK : SEG_ANSWER_NOT_FOUND;
 }
 
-seg_answer seg_model_apply(const seg_model *now, const seg_op *op, seg_model *ret_after)
+/* What a write that is applied leaves of the values; `after` is what was there, all 0 if that was not live. */
+static void change(const seg_op *op, seg_model *after)
 {
-    seg_answer answer = needs(now, op);
-    *ret_after = *now;
-    if (answer != SEG_ANSWER_OK || op->kind == SEG_ASK_GET) return answer;
-    ret_after->cas = op->answer == SEG_ANSWER_OK ? op->cas : 0;
-    if (op->kind == SEG_ASK_DELETE || op->kind == SEG_ASK_REMOVE) {
-        ret_after->live = false;
-        ret_after->body = ret_after->xattr = 0;
-        return answer;
+    bool was_live = after->live;
+    after->live = true;
+    switch (op->kind) {
+    case SEG_ASK_DELETE:
+    case SEG_ASK_REMOVE: *after = (seg_model){0}; return;
+    case SEG_ASK_XATTR: after->xattr = op->body; return;
+    case SEG_ASK_TOUCH: after->expiry = op->expiry; return;
+    case SEG_ASK_PUT_IN: after->body = op->body; return;
+    case SEG_ASK_APPEND: after->body = (after->body ^ (op->body & 0xff)) * UINT64_C(0x100000001b3); return;
+    case SEG_ASK_INCR:
+        if (!was_live) after->expiry = op->expiry;
+        after->body = was_live ? after->body + op->body : op->given;
+        return;
+    case SEG_ASK_ADD:
+    case SEG_ASK_REPLACE: after->xattr = op->xattr; break;
+    case SEG_ASK_RECAS: after->live = was_live; return;
+    case SEG_ASK_GET:
+    case SEG_ASK_SEE:
+    case SEG_ASK_SET:
+    case SEG_ASK_WRITE:
+    case SEG_ASK_UPDATE:
+    case SEG_N_ASKS: break;
     }
-    if (op->kind == SEG_ASK_XATTR) ret_after->xattr = op->body;
-    else if (op->kind == SEG_ASK_INCR) ret_after->body = now->live ? now->body + op->body : op->given;
-    else ret_after->body = op->body;
-    ret_after->live = true;
+    after->body = op->body;
+    after->expiry = op->expiry;
+}
+
+seg_answer seg_model_apply(const seg_model *now, bool live, const seg_op *op, seg_model *ret_after)
+{
+    seg_model seen = live ? *now : (seg_model){.cas = now->cas};
+    seg_answer answer = needs(&seen, op);
+    *ret_after = *now;
+    if (answer != SEG_ANSWER_OK || op->kind == SEG_ASK_GET || op->kind == SEG_ASK_SEE) return answer;
+    *ret_after = op->kind == SEG_ASK_RECAS ? *now : seen;
+    change(op, ret_after);
+    ret_after->cas = op->answer == SEG_ANSWER_OK ? op->cas : 0;
     return answer;
 }

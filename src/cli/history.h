@@ -1,10 +1,10 @@
-/* L6: histories of one key, and the judge of them: is there one order of the operations, each between its begin and its end, in
- * which every answer is right? Used by `segue rehearse` and by `make torture`. A history is the caller's; a verdict needs
- * nothing of it afterwards. Any thread, each its own.
+/* L6: histories of one key, and the judge of them: is there one order of the operations, each between its begin and its
+ * end, in which every answer is right? Used by `segue rehearse` and by `make torture`. A history is the caller's; a
+ * verdict needs nothing of it afterwards. Any thread, each its own.
  *
- * The model is a document: live or not, a body, one xattr, a CAS. Bodies are numbers that stand for themselves (a counter's) or
- * for a text (its hash). Every successful write has a CAS, and CASes of a key grow: that is the order of the writes. What is
- * searched is where reads, refusals and writes of unknown outcome belong. */
+ * The model is a document: live or not, a body, one xattr, an expiry, a CAS. Bodies are numbers that stand for
+ * themselves (a counter's) or for a text (its hash). Every successful write has a CAS, and CASes of a key grow: that is
+ * the order of the writes. What is searched is where reads, refusals and writes of unknown outcome belong. */
 #ifndef SEG_HISTORY_H
 #define SEG_HISTORY_H
 
@@ -15,14 +15,20 @@
 
 typedef enum seg_op_kind {
     SEG_ASK_GET,
-    SEG_ASK_SET,    /* whatever is there */
-    SEG_ASK_ADD,    /* where nothing is live: else EXISTS */
-    SEG_ASK_WRITE,  /* under the CAS `given`: else MISMATCH, NOT_FOUND */
-    SEG_ASK_UPDATE, /* a read-modify-write: `given` is the CAS of what it saw in the end, 0 nothing live */
-    SEG_ASK_DELETE, /* what is live: else NOT_FOUND */
-    SEG_ASK_REMOVE, /* under the CAS `given`: else MISMATCH, NOT_FOUND */
-    SEG_ASK_INCR,   /* by `body`; nothing live: `given` is stored if has_initial, else NOT_FOUND */
-    SEG_ASK_XATTR,  /* `body` is the xattr's new value; nothing live: NOT_FOUND */
+    SEG_ASK_SET,     /* whatever is there */
+    SEG_ASK_ADD,     /* where nothing is live: else EXISTS */
+    SEG_ASK_WRITE,   /* under the CAS `given`: else MISMATCH, NOT_FOUND */
+    SEG_ASK_UPDATE,  /* a read-modify-write: `given` is the CAS of what it saw in the end, 0 nothing live */
+    SEG_ASK_DELETE,  /* what is live: else NOT_FOUND */
+    SEG_ASK_REMOVE,  /* under the CAS `given`: else MISMATCH, NOT_FOUND */
+    SEG_ASK_INCR,    /* by `body`; nothing live: `given` is stored if has_initial, else NOT_FOUND */
+    SEG_ASK_XATTR,   /* `body` is the xattr's new value; nothing live: NOT_FOUND */
+    SEG_ASK_REPLACE, /* a set that keeps nothing of what was there */
+    SEG_ASK_PUT_IN,  /* a set of the part that the body's number stands for: keeps xattr and expiry of what is live */
+    SEG_ASK_APPEND, /* of the byte `body`; a body that is appended to is the FNV-1a hash of its text. Not live: NOT_FOUND */
+    SEG_ASK_TOUCH, /* a new `expiry`; of what is live: else NOT_FOUND */
+    SEG_ASK_SEE,   /* a read that tells the CAS alone */
+    SEG_ASK_RECAS, /* the document gets another CAS: a move between stores, nobody's operation. Always UNKNOWN */
     SEG_N_ASKS
 } seg_op_kind;
 
@@ -40,10 +46,17 @@ typedef struct seg_op {
     seg_answer answer;
     unsigned client;
     bool has_initial;
+    bool has_seen;                /* of TOUCH: saw_body and saw_xattr are what was there */
     uint64_t begin, end;          /* moments; what ends at 5 and what begins at 5 may have been at the same time */
     uint64_t body, given;         /* asked */
     uint64_t cas;                 /* answered; of a write that was applied, and of what a get saw */
     uint64_t saw_body, saw_xattr; /* answered: of a get; of INCR saw_body is the number */
+    uint64_t xattr;               /* asked: the xattr that an ADD brings, 0 none */
+    uint64_t expiry,
+        saw_expiry; /* the document's end, in seconds of the wall clock, 0 none: asked; answered, of a get */
+    uint64_t clock_from,
+        clock_to; /* by the clock of who asked what ends after clock_from may be live, by somebody's what
+                                      ends at clock_to or before may be dead */
 } seg_op;
 
 /* A document of the model. */
@@ -51,6 +64,7 @@ typedef struct seg_model {
     bool live;
     uint64_t body, xattr; /* 0 if not live; xattr 0 none */
     uint64_t cas;         /* 0: nobody saw it */
+    uint64_t expiry;      /* 0 if not live */
 } seg_model;
 
 typedef struct seg_history {
@@ -69,8 +83,10 @@ enum { SEG_OP_TEXT_SIZE = 160 };
 /* "client 3's set of 17, begun at 5, answered at 9 with CAS 30" */
 const char *seg_op_text(const seg_op *op, char out[SEG_OP_TEXT_SIZE]);
 
-/* The answer of op on *now, and the document after it (its CAS is op's, 0 if the outcome is unknown). */
-seg_answer seg_model_apply(const seg_model *now, const seg_op *op, seg_model *ret_after);
+/* Whether *now can be taken for live, or for not live, by who asks. One of them is always true. */
+bool seg_model_may_be(const seg_model *now, const seg_op *op, bool live);
+/* The answer of op on *now taken for live or not, and the document after it (its CAS is op's, 0 if the outcome is unknown). */
+seg_answer seg_model_apply(const seg_model *now, bool live, const seg_op *op, seg_model *ret_after);
 
 typedef enum seg_verdict {
     SEG_VERDICT_GOOD,

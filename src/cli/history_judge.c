@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Idle writes in a row: a delete, a body, an xattr make any document that can be made; more of them help nothing. */
-enum { IDLE_MAX = 3 };
+/* Idle writes in a row: a delete, a body, an xattr, an expiry, a CAS make any document that can be made; more of them help
+ * nothing. */
+enum { IDLE_MAX = 5 };
 static const uint64_t default_steps = 10000000;
 static const uint64_t never = UINT64_MAX;
 
@@ -28,7 +29,7 @@ typedef struct place {
     seg_model now, before; /* before: the write that led here */
     size_t trail;          /* what was done before it */
     size_t next_version;
-    size_t choice;    /* to try next: 0 the next version, then two for each unknown write */
+    size_t choice;    /* to try next: two of the next version, then four for each unknown write */
     uint64_t hash[2]; /* of the place, for the dead ends */
     size_t unknown;   /* the unknown write that led here, + 1 */
     bool is_idle;     /* an unknown write that nobody saw led here, and it has helped nothing yet */
@@ -59,7 +60,12 @@ typedef struct judge {
 
 /* ---- small things ---- */
 
-static bool is_write(const seg_op *op) { return op->kind != SEG_ASK_GET && op->answer == SEG_ANSWER_OK; }
+static bool is_read(const seg_op *op) { return op->kind == SEG_ASK_GET || op->kind == SEG_ASK_SEE; }
+
+static bool is_write(const seg_op *op) { return !is_read(op) && op->answer == SEG_ANSWER_OK; }
+
+/* An idle one can be had any number of times, and each makes another document. */
+static bool is_addition(const seg_op *op) { return op->kind == SEG_ASK_INCR || op->kind == SEG_ASK_APPEND; }
 
 static uint64_t scramble(uint64_t z)
 {
@@ -76,17 +82,24 @@ static void flip(judge *j, size_t op)
     j->done[op] = !j->done[op];
 }
 
-static bool fits(const seg_op *op, const seg_model *now)
+static bool shows(const seg_op *get, const seg_model *now)
+{
+    return now->body == get->saw_body && now->xattr == get->saw_xattr && now->expiry == get->saw_expiry;
+}
+
+static bool fits_as(const seg_op *op, bool live, const seg_model *now)
 {
     seg_model after;
-    if (seg_model_apply(now, op, &after) != op->answer) return false;
-    if (op->kind != SEG_ASK_GET || op->answer != SEG_ANSWER_OK) return true;
-    return now->body == op->saw_body && now->xattr == op->saw_xattr && now->cas == op->cas;
+    if (!seg_model_may_be(now, op, live) || seg_model_apply(now, live, op, &after) != op->answer) return false;
+    if (!is_read(op) || op->answer != SEG_ANSWER_OK) return true;
+    return now->cas == op->cas && (op->kind == SEG_ASK_SEE || shows(op, now));
 }
+
+static bool fits(const seg_op *op, const seg_model *now) { return fits_as(op, true, now) || fits_as(op, false, now); }
 
 static bool same_value(const seg_model *a, const seg_model *b)
 {
-    return a->live == b->live && a->body == b->body && a->xattr == b->xattr;
+    return a->live == b->live && a->body == b->body && a->xattr == b->xattr && a->expiry == b->expiry;
 }
 
 static void refuse(judge *j, size_t culprit, const char *what, const char *more)
@@ -132,14 +145,14 @@ static void sort_by_time(judge *j, keyed *k)
     }
     size_t n = 0;
     for (size_t i = 0; i < h->n; i++)
-        if (h->ops[i].answer == SEG_ANSWER_UNKNOWN && h->ops[i].kind != SEG_ASK_GET)
-            k[n++] = (keyed){h->ops[i].begin, i};
+        if (h->ops[i].answer == SEG_ANSWER_UNKNOWN && !is_read(&h->ops[i])) k[n++] = (keyed){h->ops[i].begin, i};
     j->n_unknown = n;
     sort_ops(k, n, j->unknown);
     for (size_t i = 0; i < n; i++)
         for (size_t e = i; e-- > 0 && j->twin[i] == 0;) {
             const seg_op *a = &h->ops[j->unknown[i]], *b = &h->ops[j->unknown[e]];
-            if (a->kind == b->kind && a->body == b->body && a->given == b->given && a->has_initial == b->has_initial)
+            if (a->kind == b->kind && a->body == b->body && a->given == b->given && a->has_initial == b->has_initial &&
+                a->xattr == b->xattr && a->expiry == b->expiry && a->clock_to == b->clock_to)
                 j->twin[i] = e + 1;
         }
 }
@@ -163,18 +176,23 @@ static int by_cas(const void *a, const void *b)
 
 static bool gets_agree(const seg_op *a, const seg_op *b)
 {
-    return a->saw_body == b->saw_body && a->saw_xattr == b->saw_xattr;
+    return a->saw_body == b->saw_body && a->saw_xattr == b->saw_xattr && a->saw_expiry == b->saw_expiry;
 }
 
-/* Could a write of unknown outcome have left what the get saw? */
+/* Could the write of unknown outcome have left what the get saw? */
+static bool could_leave(const seg_op *u, const seg_op *get)
+{
+    if (is_addition(u) || u->kind == SEG_ASK_RECAS) return true;
+    if (u->kind == SEG_ASK_XATTR) return u->body == get->saw_xattr;
+    if (u->kind == SEG_ASK_TOUCH) return u->expiry == get->saw_expiry;
+    return u->body == get->saw_body;
+}
+
 static bool could_be_unknown(const judge *j, const seg_op *get)
 {
     for (size_t i = 0; i < j->n_unknown; i++) {
         const seg_op *u = &j->h->ops[j->unknown[i]];
-        if (u->begin > get->end) continue;
-        if (u->kind == SEG_ASK_INCR ||
-            (u->kind == SEG_ASK_XATTR ? u->body == get->saw_xattr : u->body == get->saw_body))
-            return true;
+        if (u->begin <= get->end && could_leave(u, get)) return true;
     }
     return false;
 }
@@ -231,7 +249,7 @@ static bool make_versions(judge *j)
             if (op->kind == SEG_ASK_WRITE || op->kind == SEG_ASK_REMOVE || op->kind == SEG_ASK_UPDATE)
                 add_version(j, op->given, i, false, false);
         } else {
-            add_version(j, op->cas, i, false, true);
+            add_version(j, op->cas, i, false, op->kind == SEG_ASK_GET);
         }
     }
     if (j->n_versions > 1) qsort(j->versions, j->n_versions, sizeof *j->versions, by_cas);
@@ -326,9 +344,11 @@ static bool remember_dead(judge *j, const uint64_t hash[2])
 static void hash_place(const judge *j, place *p)
 {
     uint64_t sum = scramble(p->now.body) + 3 * scramble(p->now.xattr + 1) + 5 * scramble(p->now.cas + 2);
-    sum += p->now.live + 7 * scramble(p->next_version + 3) + (p->is_idle ? 11 * p->unknown : 0);
+    sum += p->now.live + 23 * scramble(p->now.expiry + 29) + 7 * scramble(p->next_version + 3) +
+           (p->is_idle ? 11 * p->unknown : 0);
     if (p->is_idle)
-        sum += scramble(p->before.body + 13) + scramble(p->before.xattr + 17) + p->before.live + p->n_idle * 19;
+        sum += scramble(p->before.body + 13) + scramble(p->before.xattr + 17) + scramble(p->before.expiry + 31) +
+               p->before.live + p->n_idle * 19;
     p->hash[0] = j->hash[0] ^ scramble(sum);
     p->hash[1] = j->hash[1] ^ scramble(~sum);
 }
@@ -372,41 +392,49 @@ static bool enter(judge *j, place *p)
 }
 
 /* An unknown write that helped nothing, and whose effect the next one covers anyway, was for nothing. */
-static bool was_for_nothing(const place *p, const seg_op *op, const seg_model *after)
+static bool was_for_nothing(const place *p, bool live, const seg_op *op, const seg_model *after)
 {
     seg_model other;
-    return p->is_idle && seg_model_apply(&p->before, op, &other) == SEG_ANSWER_OK && same_value(&other, after);
+    return p->is_idle && seg_model_may_be(&p->before, op, live) &&
+           seg_model_apply(&p->before, live, op, &other) == SEG_ANSWER_OK && same_value(&other, after);
+}
+
+/* Whether the write can be applied now, taken for live or not. */
+static bool applies(const seg_model *now, bool live, const seg_op *op, seg_model *ret_after)
+{
+    return seg_model_may_be(now, op, live) && seg_model_apply(now, live, op, ret_after) == SEG_ANSWER_OK;
 }
 
 /* The next version by its own write. */
-static bool try_known(judge *j, const place *p, place *ret)
+static bool try_known(judge *j, const place *p, bool live, place *ret)
 {
     const version *v = p->next_version < j->n_versions ? &j->versions[p->next_version] : NULL;
     if (!v || !v->is_known) return false;
     const seg_op *op = &j->h->ops[v->op];
-    if (op->begin > least_end(j) || seg_model_apply(&p->now, op, &ret->now) != SEG_ANSWER_OK) return false;
+    if (op->begin > least_end(j) || !applies(&p->now, live, op, &ret->now)) return false;
     if (op->kind == SEG_ASK_INCR && ret->now.body != op->saw_body) return false;
-    if (was_for_nothing(p, op, &ret->now)) return false;
+    if (op->has_seen && (ret->now.body != op->saw_body || ret->now.xattr != op->saw_xattr)) return false;
+    if (was_for_nothing(p, live, op, &ret->now)) return false;
     *ret = (place){.now = ret->now, .before = p->now, .trail = j->n_trail, .next_version = p->next_version + 1};
     mark(j, v->op);
     return true;
 }
 
 /* A write of unknown outcome, seen under the CAS of the next version, or by nobody. */
-static bool try_unknown(judge *j, const place *p, size_t i, bool is_seen, place *ret)
+static bool try_unknown(judge *j, const place *p, size_t i, bool is_seen, bool live, place *ret)
 {
     const version *v = p->next_version < j->n_versions ? &j->versions[p->next_version] : NULL;
     size_t id = j->unknown[i];
     const seg_op *op = &j->h->ops[id];
     if (j->done[id] || (j->twin[i] && !j->done[j->unknown[j->twin[i] - 1]]) || op->begin > least_end(j)) return false;
     if (is_seen && (!v || v->is_known)) return false;
-    unsigned n_idle = (p->is_idle ? p->n_idle : 0) + (op->kind == SEG_ASK_INCR ? 0 : 1);
+    unsigned n_idle = (p->is_idle ? p->n_idle : 0) + (is_addition(op) ? 0 : 1);
     if (!is_seen && n_idle > IDLE_MAX) return false;
-    if (seg_model_apply(&p->now, op, &ret->now) != SEG_ANSWER_OK || was_for_nothing(p, op, &ret->now)) return false;
+    if (!applies(&p->now, live, op, &ret->now) || was_for_nothing(p, live, op, &ret->now)) return false;
     if (is_seen) {
         const seg_op *get = &j->h->ops[v->op];
         if (!ret->now.live) return false;
-        if (v->has_value && (ret->now.body != get->saw_body || ret->now.xattr != get->saw_xattr)) return false;
+        if (v->has_value && !shows(get, &ret->now)) return false;
         ret->now.cas = v->cas;
     }
     *ret = (place){.now = ret->now,
@@ -424,9 +452,11 @@ static bool try_unknown(judge *j, const place *p, size_t i, bool is_seen, place 
 static bool go_on(judge *j, place *ret)
 {
     place *p = &j->places[j->n_places - 1];
-    while (p->choice <= 2 * j->n_unknown) {
+    while (p->choice < 4 * j->n_unknown + 2) {
         size_t c = p->choice++;
-        if (c == 0 ? try_known(j, p, ret) : try_unknown(j, p, (c - 1) / 2, c % 2 == 1, ret)) return true;
+        bool live = c % 2 == 0;
+        if (c < 2 ? try_known(j, p, live, ret) : try_unknown(j, p, (c - 2) / 4, (c - 2) % 4 < 2, live, ret))
+            return true;
     }
     return false;
 }
@@ -472,9 +502,15 @@ static const char *what_is_wrong(const seg_op *op, const seg_model *now)
         if (!ok) return "a counter was not found";
         return op->saw_body < now->body + op->body ? "additions to a counter are lost"
                                                    : "a counter got more than was added";
+    case SEG_ASK_APPEND:
+    case SEG_ASK_TOUCH: return ok ? "a change of what is not live" : "a change did not find what is there";
+    case SEG_ASK_SEE: return ok ? "a read saw another CAS" : "a read did not find what is there";
     case SEG_ASK_XATTR:
         return ok ? "an xattr was written to what is not live" : "a write of an xattr did not find what is there";
     case SEG_ASK_SET:
+    case SEG_ASK_REPLACE:
+    case SEG_ASK_PUT_IN:
+    case SEG_ASK_RECAS:
     case SEG_N_ASKS: break;
     }
     return "no order explains it";
