@@ -1,5 +1,5 @@
 # Thin doors to CMake and the scripts in tools/. `make help` lists them.
-.PHONY: all demo test bench explore differential mutants torture crash proof interop install tidy format fuzz-smoke clean help
+.PHONY: all demo test bench explore differential mutants torture crash simulate proof interop install tidy format fuzz-smoke clean help
 
 all:        ## Build the release (the default)
 	@tools/setup build && cmake --preset release --log-level=WARNING && cmake --build --preset release
@@ -27,6 +27,10 @@ torture: ## Threads, and processes that are killed, judged by their histories; M
 crash: ## A process dies at every hit of every crash point of a migration, and it is gone on with
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-crash && \
 		echo "this takes about a minute" && build/release/tests/segue-crash --all
+simulate: ## Whole migrations in virtual time, from one seed each; SEED=n, HOURS=h of real time (0.02), PART=K/N
+	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-simulate && \
+		echo "this takes $(or $(HOURS),0.02) hours" && build/release/tests/segue-simulate --seed $(or $(SEED),1) \
+		--hours $(or $(HOURS),0.02) $(if $(PART),--part $(PART))
 proof:      ## The figures of docs/proof.md, made again; tools/proof --list says what and how long
 	@tools/setup proof && tools/proof
 interop: all ## Open with the original's Go module what Segue wrote, and the other way round

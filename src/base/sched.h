@@ -1,4 +1,5 @@
-/* L1: the moments at which another party may act, for the explorer in tests/explore. In the product nothing of it exists. */
+/* L1: the moments at which another party may act, for the explorer and the simulation (tests/explore,
+ * tests/simulate). In the product nothing of it exists. */
 #ifndef SEG_SCHED_H
 #define SEG_SCHED_H
 
@@ -20,7 +21,8 @@ typedef enum seg_sched_kind {
 typedef enum seg_sched_strike {
     SEG_SCHED_GO,
     SEG_SCHED_FAIL, /* it is not made, and UNAVAILABLE */
-    SEG_SCHED_LOSE  /* it is made, and its answer lost: MAYBE_APPLIED */
+    SEG_SCHED_LOSE, /* it is made, and its answer lost: MAYBE_APPLIED */
+    SEG_SCHED_DIE   /* it is not made: who makes it is dead, and nothing of what it does counts any more. IO_ERROR */
 } seg_sched_strike;
 
 /* `object`: what is touched (NULL: anything); `part`: which part of it (0: all). `may_fail`: it is a call to a store; else the
@@ -43,10 +45,13 @@ seg_sched_strike seg_sched_call(seg_sched_kind kind, const void *object, uint64_
         seg_sched_point(SEG_SCHED_WAIT, (mutex));                                                                      \
     }
 bool seg_sched_is_told(void);
+/* Whoever is told runs everything by turns on one thread: no other may be started. */
+#define SEG_SCHED_IS_ALONE seg_sched_is_told()
 
 #else
 #define SEG_SCHED(kind, object) ((void)0)
 #define SEG_SCHED_LOCK(mutex) pthread_mutex_lock(mutex)
+#define SEG_SCHED_IS_ALONE false
 #endif
 
 #endif

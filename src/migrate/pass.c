@@ -5,6 +5,7 @@
 #include "base/env.h"
 #include "base/retry.h"
 #include "base/rules.h"
+#include "base/sched.h"
 #include "migrate/migration.h"
 
 enum { POLL_NS = 300 * 1000, HOPELESS_PASSES = 3, BETWEEN_PASSES_FIRST_NS = 50 * 1000 * 1000 };
@@ -69,7 +70,8 @@ static segue_status start(pool *p, segue_migration *m, segue_error *err)
         return seg_error_set(err, SEGUE_NO_MEMORY, "out of memory for a sweep");
     }
     (void)pthread_cond_init(&p->queued, NULL); /* cannot fail without attributes */
-    while (p->n_threads < m->options.workers && pthread_create(&p->threads[p->n_threads], NULL, work, p) == 0)
+    while (!SEG_SCHED_IS_ALONE && p->n_threads < m->options.workers &&
+           pthread_create(&p->threads[p->n_threads], NULL, work, p) == 0)
         p->n_threads++;
     return SEGUE_OK;
 }

@@ -29,13 +29,14 @@ static bool before(void *self, seg_passage *p, segue_call *call)
     /* A move touches both sides. */
     p->count = seg_sched_call(reads ? SEG_SCHED_READ : SEG_SCHED_WRITE, p->op == SEG_OP_MOVE ? NULL : s->object,
                               one_key ? part_of(p->key) : 0);
-    return p->count != SEG_SCHED_FAIL;
+    return p->count != SEG_SCHED_FAIL && p->count != SEG_SCHED_DIE;
 }
 
 static segue_status after(void *self, const seg_passage *p, segue_status st, segue_call *call)
 {
     (void)self;
     if (p->count == SEG_SCHED_FAIL) return segue_fail(call, SEGUE_UNAVAILABLE, "struck before it was made");
+    if (p->count == SEG_SCHED_DIE) return segue_fail(call, SEGUE_IO_ERROR, "struck: its process is dead");
     /* An answer that says that nothing was done is no answer that could be lost with the write. */
     if (p->count == SEG_SCHED_LOSE && st == SEGUE_OK)
         return segue_fail(call, SEGUE_MAYBE_APPLIED, "struck: its answer is lost");

@@ -1,7 +1,7 @@
 /* Depth first, by running the program again from the start for each schedule. */
 #include "search.h"
 
-#include "fibre.h"
+#include "support/fibre.h"
 
 #include "base/sched.h"
 

@@ -1,7 +1,7 @@
 /* Fibres. ucontext makes them; from then on they change places by setjmp and longjmp, which unlike swapcontext make no system
  * calls. Under AddressSanitizer, which follows stacks but not such jumps, by swapcontext. */
 #undef _FORTIFY_SOURCE /* its longjmp refuses to change stacks */
-#include "fibre.h"
+#include "support/fibre.h"
 
 #include <setjmp.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@
 #define __sanitizer_finish_switch_fiber(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
 #endif
 
-enum { STACK_BYTES = 512 * 1024, MOST_IDLE = 8 };
+enum { STACK_BYTES = 512 * 1024, MOST_IDLE = 128 };
 
 struct fibre {
     ucontext_t here, home;
@@ -45,7 +45,7 @@ static int n_idle;
 static void *must(void *memory)
 {
     if (memory) return memory;
-    fputs("explore: out of memory\n", stderr);
+    fputs("fibres: out of memory\n", stderr);
     exit(1);
 }
 

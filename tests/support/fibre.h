@@ -1,4 +1,4 @@
-/* For the explorer: functions that run by turns on one thread, each on a stack of its own. One thread. */
+/* For the explorer and the simulation: functions that run by turns on one thread, each on a stack of its own. One thread. */
 #ifndef FIBRE_H
 #define FIBRE_H
 
