@@ -336,9 +336,11 @@ static void the_operator_holds_the_seal_and_the_cleaning(void **state)
     assert_ok(segue_dual_phase(dual, &phase));
     assert_int_equal(phase, SEGUE_PHASE_SEALED);
     assert_true(count_manifests(&s) > 0);
-    assert_status(segue_migration_seal(m, &test_err), SEGUE_REFUSED);
+    assert_ok(segue_migration_seal(m, &test_err)); /* again: its first answer may have been lost */
+    assert_int_equal(stage_of(&s), SEGUE_STAGE_SEALED);
     assert_ok(segue_migration_clean(m, &test_err));
     assert_int_equal(stage_of(&s), SEGUE_STAGE_CLEAN);
+    assert_status(segue_migration_seal(m, &test_err), SEGUE_REFUSED);
     assert_ok(segue_dual_phase(dual, &phase));
     assert_int_equal(phase, SEGUE_PHASE_CLEAN);
     assert_int_equal(count_manifests(&s), 0);

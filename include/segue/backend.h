@@ -7,7 +7,7 @@
  * All slots: called from any thread, any number at a time, never before `open` succeeded nor after `close`; may block, up
  * to call->deadline_ns at most where the engine allows it; must not keep slices after return. On a failure they call
  * segue_fail (status and sentence) and change nothing (B2), unless the status is MAYBE_APPLIED (B7). Keys are valid when
- * they arrive. */
+ * they arrive. (A failure without a sentence gets the words of its status.) */
 #ifndef SEGUE_BACKEND_H
 #define SEGUE_BACKEND_H
 

@@ -302,8 +302,8 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_verify(segue_migration *
 /* ---- the last two steps by hand -----------------------------------------------------------------------------------
  * */
 
-/* The primary alone from now on. REFUSED: there is no proof of a full, uncut, error-free pass and verification of
- * this very run, or the stage is another. */
+/* The primary alone from now on. OK also if it is sealed already. REFUSED: there is no proof of a full, uncut, error-free
+ * pass and verification of this very run, or the stage is another. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_seal(segue_migration *migration, segue_error *reterr);
 
 /* Erase the manifests, and the tombstones that only hid the fallback. After the fence only: no operation that began

@@ -95,6 +95,12 @@ segue_status(seg_error_set)(segue_error *err, segue_status status, const char *f
     return status;
 }
 
+segue_status seg_error_told(segue_error *err, segue_status st, const char *who)
+{
+    if (st == SEGUE_OK || !err || (err->status == st && err->message[0])) return st;
+    return seg_error_set(err, st, "%.160s: %s", who, segue_status_text(st));
+}
+
 const char *seg_quote(segue_slice bytes, char out[SEG_QUOTED_MAX])
 {
     static const char hex[] = "0123456789abcdef";

@@ -31,6 +31,9 @@ _Noreturn void seg_assert_failed(const char *what, const char *file, int line);
 /* Like segue_fail, for code that has a segue_error and no call. */
 segue_status seg_error_set(segue_error *err, segue_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A failure that nobody has put into words yet gets those of its status, said by `who` (a store, a migration). err may be NULL;
+ * what it held of another status is no sentence for this one. Returns st. */
+segue_status seg_error_told(segue_error *err, segue_status st, const char *who);
 #ifdef __clang_analyzer__ /* the analyzer does not see that both return the status they are given */
 #define seg_error_set(err, st, ...) ((void)seg_error_set((err), (st), __VA_ARGS__), (st))
 #define segue_fail(call, st, ...) ((void)segue_fail((call), (st), __VA_ARGS__), (st))

@@ -241,13 +241,14 @@ bool seg_json_in_value(seg_json_in *in)
     }
 }
 
-bool seg_json_is_value(segue_slice text)
+segue_status seg_json_check_value(segue_slice text)
 {
     seg_json_in in;
-    if (seg_json_in_open(&in, text) != SEGUE_OK) return false;
+    segue_status st = seg_json_in_open(&in, text);
+    if (st != SEGUE_OK) return st;
     bool is_value = seg_utf8_valid(text) && seg_json_in_value(&in) && seg_json_in_end(&in);
     seg_json_in_close(&in);
-    return is_value;
+    return is_value ? SEGUE_OK : SEGUE_INVALID_JSON;
 }
 
 /* ---- members ---- */

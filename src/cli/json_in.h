@@ -32,8 +32,8 @@ bool seg_json_in_bool(seg_json_in *in, bool *ret_value);
 bool seg_json_in_null(seg_json_in *in);
 /* Any value, passed over. It fails if it is none. */
 bool seg_json_in_value(seg_json_in *in);
-/* Whether a text is exactly one JSON value. NO_MEMORY counts as no. */
-bool seg_json_is_value(segue_slice text);
+/* Whether a text is exactly one JSON value: OK, or INVALID_JSON; NO_MEMORY. */
+segue_status seg_json_check_value(segue_slice text);
 /* Nothing is left. */
 bool seg_json_in_end(seg_json_in *in);
 

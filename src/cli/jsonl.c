@@ -167,23 +167,26 @@ static int base64_value(char c)
 }
 
 /* Strict: padded, nothing else in between, no stray bits. */
-static bool read_base64(segue_slice text, segue_buf *out)
+static segue_status read_base64(segue_slice text, segue_buf *out)
 {
     segue_buf_clear(out);
-    if (text.size % 4 != 0 || segue_buf_reserve(out, text.size / 4 * 3 + 1) != SEGUE_OK) return false;
+    if (text.size % 4 != 0) return SEGUE_INVALID_JSON;
+    segue_status st = segue_buf_reserve(out, text.size / 4 * 3 + 1);
+    if (st != SEGUE_OK) return st;
     for (size_t i = 0; i < text.size; i += 4) {
         const char *q = text.data + i;
         bool is_last = i + 4 == text.size;
         int pad = is_last && q[3] == '=' ? (q[2] == '=' ? 2 : 1) : 0;
         int v[4] = {base64_value(q[0]), base64_value(q[1]), pad == 2 ? 0 : base64_value(q[2]),
                     pad ? 0 : base64_value(q[3])};
-        if (v[0] < 0 || v[1] < 0 || v[2] < 0 || v[3] < 0) return false;
-        if ((pad == 2 && (v[1] & 15)) || (pad == 1 && (v[2] & 3))) return false;
+        if (v[0] < 0 || v[1] < 0 || v[2] < 0 || v[3] < 0) return SEGUE_INVALID_JSON;
+        if ((pad == 2 && (v[1] & 15)) || (pad == 1 && (v[2] & 3))) return SEGUE_INVALID_JSON;
         unsigned bits = (unsigned)v[0] << 18 | (unsigned)v[1] << 12 | (unsigned)v[2] << 6 | (unsigned)v[3];
         char bytes[3] = {(char)(bits >> 16 & 255), (char)(bits >> 8 & 255), (char)(bits & 255)};
-        if (segue_buf_append(out, bytes, (size_t)(3 - pad)) != SEGUE_OK) return false;
+        st = segue_buf_append(out, bytes, (size_t)(3 - pad));
+        if (st != SEGUE_OK) return st;
     }
-    return true;
+    return SEGUE_OK;
 }
 
 typedef struct parsed {
@@ -197,6 +200,11 @@ typedef struct parsed {
 static segue_status wrong(segue_error *reterr, const char *field, const char *what)
 {
     return seg_error_set(reterr, SEGUE_INVALID_JSON, "\"%s\" must be %s", field, what);
+}
+
+static segue_status no_memory(segue_error *reterr)
+{
+    return seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for a record");
 }
 
 static segue_status read_u64(parsed *p, const char *name, uint64_t *ret, segue_error *reterr)
@@ -229,7 +237,8 @@ static segue_status read_key(parsed *p, const char *name, segue_error *reterr)
 static segue_status read_key_base64(parsed *p, const char *name, segue_error *reterr)
 {
     segue_slice text;
-    if (!seg_json_in_text(&p->in, &text) || !read_base64(text, &p->key)) return wrong(reterr, name, "base64");
+    segue_status st = seg_json_in_text(&p->in, &text) ? read_base64(text, &p->key) : SEGUE_INVALID_JSON;
+    if (st != SEGUE_OK) return st == SEGUE_NO_MEMORY ? no_memory(reterr) : wrong(reterr, name, "base64");
     p->rec.key = segue_buf_slice(&p->key);
     return SEGUE_OK;
 }
@@ -239,7 +248,8 @@ static segue_status read_body(parsed *p, const char *name, segue_error *reterr)
     segue_slice text;
     if (seg_json_in_peek(&p->in) == 'n')
         return seg_json_in_null(&p->in) ? SEGUE_OK : wrong(reterr, name, "base64, or null");
-    if (!seg_json_in_text(&p->in, &text) || !read_base64(text, &p->body)) return wrong(reterr, name, "base64, or null");
+    segue_status st = seg_json_in_text(&p->in, &text) ? read_base64(text, &p->body) : SEGUE_INVALID_JSON;
+    if (st != SEGUE_OK) return st == SEGUE_NO_MEMORY ? no_memory(reterr) : wrong(reterr, name, "base64, or null");
     p->rec.body = segue_buf_slice(&p->body);
     return SEGUE_OK;
 }
@@ -263,7 +273,9 @@ static segue_status read_xattrs(parsed *p, const char *field, segue_error *reter
         if (!seg_json_in_text(&p->in, &x->name) || !seg_json_in_must(&p->in, ':') ||
             !seg_json_in_text(&p->in, &x->value))
             return wrong(reterr, field, "an object of texts that hold JSON");
-        if (!seg_json_is_value(x->value))
+        segue_status st = seg_json_check_value(x->value);
+        if (st == SEGUE_NO_MEMORY) return no_memory(reterr);
+        if (st != SEGUE_OK)
             return seg_error_set(reterr, SEGUE_INVALID_JSON, "the value of the xattr %s is no JSON",
                                  seg_quote(x->name, quoted));
         n++;
@@ -345,12 +357,11 @@ segue_status seg_parse_record(segue_slice line, segue_doc *doc, segue_error *ret
     segue_status st = p ? seg_json_in_open(&p->in, line) : SEGUE_NO_MEMORY;
     if (st != SEGUE_OK) {
         seg_free(p);
-        return seg_error_set(reterr, st, "out of memory for a record");
+        return no_memory(reterr);
     }
     st = read_object(p, reterr);
     if (st == SEGUE_OK) st = check_object(p, reterr);
-    if (st == SEGUE_OK && (st = segue_doc_assign(doc, &p->rec)) != SEGUE_OK)
-        st = seg_error_set(reterr, st, "out of memory for a record");
+    if (st == SEGUE_OK && segue_doc_assign(doc, &p->rec) != SEGUE_OK) st = no_memory(reterr);
     segue_buf_free(&p->key);
     segue_buf_free(&p->body);
     seg_json_in_close(&p->in);

@@ -23,6 +23,7 @@ segue_status seg_seal(segue_migration *m, segue_error *err)
 {
     bool is_proven = m->status.proof[0] && strcmp(m->status.proof, m->status.run_id) == 0;
     bool is_time = m->status.stage == SEGUE_STAGE_VERIFIED || m->status.stage == SEGUE_STAGE_SEALING;
+    if (m->status.stage == SEGUE_STAGE_SEALED) return seg_seal_clients(m, err);
     if (m->status.stage > SEGUE_STAGE_SEALING)
         return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s already", m->name,
                              segue_stage_name(m->status.stage));

@@ -150,11 +150,22 @@ segue_status seg_migration_save(segue_migration *m, segue_error *err)
     seg_backoff backoff;
     seg_backoff_init(&backoff, 10 * MILLISECOND, SECOND);
     int64_t deadline = now + m->options.timeout_ns;
+<<<<<<< HEAD
     SEG_CRASH_POINT(STATUS_UNSAVED);
     for (;;) {
         segue_status st = seg_status_save(m->to, &m->status, &call);
         SEG_CRASH_POINT(STATUS_SAVED);
+=======
+    segue_error before = {0};
+    for (;;) {
+        segue_status st = seg_status_save(m->to, &m->status, &call);
+        if (st == SEGUE_TIMEOUT && before.status != SEGUE_OK) {
+            *err = before; /* what was in the way all the time says more than that the time is over */
+            return before.status;
+        }
+>>>>>>> 33a9b63 (Fail every allocation under scripts of the whole API, and say so when memory is short)
         if (!segue_status_is_retryable(st) || !seg_backoff_wait(&backoff, m->env, deadline)) return st;
+        if (st != SEGUE_TIMEOUT) before = *err;
     }
 }
 
@@ -211,11 +222,19 @@ segue_status seg_migration_leave(segue_migration *m, segue_status st, segue_erro
     m->is_runner = false;
     if (st == SEGUE_BUSY_ELSEWHERE) return st; /* it is somebody else's now */
     m->status.runner.id[0] = '\0';
+    (void)seg_error_told(err, st, segue_store_url(m->to)); /* it is st */
     (void)snprintf(m->status.last_error, sizeof m->status.last_error, "%s", st == SEGUE_OK ? "" : err->message);
     segue_error ignored = {0};
     segue_status saved = seg_migration_save(m, st == SEGUE_OK ? err : &ignored);
     seg_migration_show(m, true);
     return st == SEGUE_OK ? saved : st; /* the first failure is the one that matters */
+}
+
+segue_status seg_migration_give(const segue_migration *m, segue_status st, segue_error *err, segue_error *reterr)
+{
+    (void)seg_error_told(err, st, segue_store_url(m->to)); /* it is st */
+    if (st != SEGUE_OK && reterr) *reterr = *err;
+    return st;
 }
 
 /* ---- waiting ---- */

@@ -53,6 +53,8 @@ void seg_migration_show(segue_migration *m, bool is_last);
 segue_status seg_migration_stage(segue_migration *m, segue_stage stage, segue_error *err);
 /* No runner any more; what ended the run is remembered. Returns st. */
 segue_status seg_migration_leave(segue_migration *m, segue_status st, segue_error *err);
+/* What a public call answers: st, in the words of err. Returns st. */
+segue_status seg_migration_give(const segue_migration *m, segue_status st, segue_error *err, segue_error *reterr);
 /* Sleep in slices, ticking. NOT_FINISHED: cancelled. */
 segue_status seg_migration_wait(segue_migration *m, int64_t ns, segue_error *err);
 segue_status seg_migration_cancelled(const segue_migration *m, segue_error *err);

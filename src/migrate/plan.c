@@ -168,6 +168,7 @@ segue_status segue_plan_make(segue_store *from, segue_store *to, const segue_pol
     if (plan.by_rule && plan.unmatched) st = read_all(&p, from, reterr);
     else (void)seg_error_set(reterr, st, "out of memory for a plan");
     segue_buf_free(&p.keys);
+    (void)seg_error_told(reterr, st, segue_store_url(from)); /* it is st */
     if (st == SEGUE_OK) *ret_plan = plan;
     else segue_plan_free(&plan);
     return st;

@@ -260,25 +260,26 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool from_hex(const json_t *value, segue_buf *out)
+static segue_status from_hex(const json_t *value, segue_buf *out)
 {
     const char *text = json_string_value(value);
     size_t size = json_string_length(value);
-    if (!text || size % 2 || size > 2 * SEGUE_KEY_MAX) return false;
-    for (size_t i = 0; i < size; i += 2) {
+    if (!text || size % 2 || size > 2 * SEGUE_KEY_MAX) return SEGUE_CORRUPT;
+    segue_status st = SEGUE_OK;
+    for (size_t i = 0; i < size && st == SEGUE_OK; i += 2) {
         int high = hex_digit(text[i]), low = hex_digit(text[i + 1]);
-        if (high < 0 || low < 0) return false;
+        if (high < 0 || low < 0) return SEGUE_CORRUPT;
         char byte = (char)(high << 4 | low);
-        if (segue_buf_append(out, &byte, 1) != SEGUE_OK) return false;
+        st = segue_buf_append(out, &byte, 1);
     }
-    return true;
+    return st;
 }
 
 static void keys_from(const json_t *list, seg_keys *keys)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         SEG_AUTO(segue_buf) key = {0};
-        if (from_hex(json_array_get(list, i), &key) && key.size) seg_keys_add(keys, segue_buf_slice(&key));
+        if (from_hex(json_array_get(list, i), &key) == SEGUE_OK && key.size) seg_keys_add(keys, segue_buf_slice(&key));
     }
 }
 
@@ -290,13 +291,14 @@ static bool text_from(const json_t *object, const char *name, char *out, size_t 
     return true;
 }
 
-static bool buf_from(const json_t *object, const char *name, segue_buf *out)
+static segue_status buf_from(const json_t *object, const char *name, segue_buf *out)
 {
     const json_t *value = json_object_get(object, name);
     size_t size = json_string_length(value);
-    if (!json_is_string(value) || segue_buf_append(out, json_string_value(value), size + 1) != SEGUE_OK) return false;
-    out->size = size; /* the zero stays behind it, for messages */
-    return true;
+    if (!json_is_string(value)) return SEGUE_CORRUPT;
+    segue_status st = segue_buf_append(out, json_string_value(value), size + 1);
+    if (st == SEGUE_OK) out->size = size; /* the zero stays behind it, for messages */
+    return st;
 }
 
 static bool stage_from(const json_t *object, segue_stage *ret_stage)
@@ -319,9 +321,9 @@ static bool runner_from(const json_t *object, seg_runner *runner)
            text_from(object, "place", runner->place, sizeof runner->place);
 }
 
-static bool from_json(const json_t *root, seg_status *s)
+static segue_status from_json(const json_t *root, seg_status *s)
 {
-    if (number(root, "segue") != RECORD_FORMAT) return false;
+    if (number(root, "segue") != RECORD_FORMAT) return SEGUE_CORRUPT;
     s->epoch = number(root, "epoch");
     s->sequence = number(root, "sequence");
     s->keep = json_is_true(json_object_get(root, "keep"));
@@ -342,11 +344,14 @@ static bool from_json(const json_t *root, seg_status *s)
     keys_from(json_object_get(root, "foreign"), &s->foreign);
     const char *last_error = json_string_value(json_object_get(root, "last_error"));
     (void)snprintf(s->last_error, sizeof s->last_error, "%s", last_error ? last_error : ""); /* for people: cut */
-    return stage_from(root, &s->stage) && from_hex(json_object_get(root, "cursor"), &s->cursor) &&
-           text_from(root, "name", s->name, sizeof s->name) && text_from(root, "run_id", s->run_id, sizeof s->run_id) &&
-           text_from(root, "policy", s->policy, sizeof s->policy) &&
-           text_from(root, "proof", s->proof, sizeof s->proof) && buf_from(root, "from", &s->from) &&
-           buf_from(root, "to", &s->to) && runner_from(json_object_get(root, "runner"), &s->runner);
+    bool understood = stage_from(root, &s->stage) && text_from(root, "name", s->name, sizeof s->name) &&
+                      text_from(root, "run_id", s->run_id, sizeof s->run_id) &&
+                      text_from(root, "policy", s->policy, sizeof s->policy) &&
+                      text_from(root, "proof", s->proof, sizeof s->proof) &&
+                      runner_from(json_object_get(root, "runner"), &s->runner);
+    segue_status st = understood ? from_hex(json_object_get(root, "cursor"), &s->cursor) : SEGUE_CORRUPT;
+    if (st == SEGUE_OK) st = buf_from(root, "from", &s->from);
+    return st == SEGUE_OK ? buf_from(root, "to", &s->to) : st;
 }
 
 segue_status seg_status_load(segue_store *to, const char *name, seg_status *status, segue_call *call)
@@ -357,11 +362,15 @@ segue_status seg_status_load(segue_store *to, const char *name, seg_status *stat
     if (st != SEGUE_OK) return st;
     status->cas = doc.rec.cas;
     status->revision = doc.rec.revision;
-    json_t *root = doc.rec.is_tombstone ? NULL : json_loadb(doc.rec.body.data, doc.rec.body.size, 0, NULL);
-    bool understood = root && from_json(root, status) && strcmp(status->name, name) == 0;
+    json_error_t why = {0};
+    json_t *root = doc.rec.is_tombstone ? NULL : json_loadb(doc.rec.body.data, doc.rec.body.size, 0, &why);
+    bool no_memory = !root && !doc.rec.is_tombstone && json_error_code(&why) == json_error_out_of_memory;
+    st = root ? from_json(root, status) : no_memory ? SEGUE_NO_MEMORY : SEGUE_CORRUPT;
     json_decref(root);
-    if (understood) return SEGUE_OK;
+    if (st == SEGUE_OK && strcmp(status->name, name) == 0) return SEGUE_OK;
     seg_status_free(status);
+    if (st == SEGUE_NO_MEMORY)
+        return segue_fail(call, st, "%s: out of memory for the status record %s", segue_store_url(to), key);
     return segue_fail(call, SEGUE_CORRUPT,
                       "%s: the status record %s cannot be understood; it is of another version or damaged",
                       segue_store_url(to), key);

@@ -112,18 +112,24 @@ static segue_status remember_url(segue_buf *out, const char *url)
     return st;
 }
 
-/* Running out of memory makes it another one, which is the careful answer. */
-static bool is_other(const segue_buf *url, const char *now)
+static segue_status is_side(const segue_buf *url, const segue_store *store, bool *ret_is, segue_error *err)
 {
     SEG_AUTO(segue_buf) text = {0};
-    return remember_url(&text, now) != SEGUE_OK || !segue_slice_equal(segue_buf_slice(url), segue_buf_slice(&text));
+    segue_status st = remember_url(&text, without_filters(store));
+    if (st != SEGUE_OK) return seg_error_set(err, st, "out of memory for the URLs of a migration");
+    *ret_is = segue_slice_equal(segue_buf_slice(url), segue_buf_slice(&text));
+    return SEGUE_OK;
 }
 
 /* An unfinished migration of this name: may this run go on with it? */
 static segue_status check_same(const segue_migration *m, segue_error *err)
 {
     const seg_status *s = &m->status;
-    if (is_other(&s->from, without_filters(m->from)) || is_other(&s->to, without_filters(m->to)))
+    bool from_is = false, to_is = false;
+    segue_status st = is_side(&s->from, m->from, &from_is, err);
+    if (st == SEGUE_OK) st = is_side(&s->to, m->to, &to_is, err);
+    if (st != SEGUE_OK) return st;
+    if (!from_is || !to_is)
         return seg_error_set(
             err, SEGUE_REFUSED,
             "migration \"%s\" is one from %.80s to %.80s and not finished; go on with it under the same URLs", m->name,
@@ -183,10 +189,10 @@ static segue_status preflight(segue_migration *m, segue_error *err)
     if (st == SEGUE_OK) st = check_reserved(m, m->to, err);
     if (st == SEGUE_OK) st = check_reserved(m, m->from, err);
     if (st == SEGUE_OK) st = check_writable(m, err);
-    bool counts = is_clean || m->options.count_first || m->policy->can_stop;
+    bool counts = is_clean || m->options.count_first || m->policy->can_stop, same_sides = false;
     if (st == SEGUE_OK && counts) st = count_keys(m, &in_scope, err);
+    if (st == SEGUE_OK && is_clean) st = is_side(&m->status.from, m->from, &same_sides, err);
     if (st != SEGUE_OK) return st;
-    bool same_sides = is_clean && !is_other(&m->status.from, without_filters(m->from));
     if (same_sides && (in_scope == 0 || m->options.keep)) return SEGUE_END;
     if (is_new || is_clean) st = begin_anew(m, err);
     if (st == SEGUE_OK) st = check_phase(m, err);
@@ -304,15 +310,6 @@ static segue_status go(segue_migration *m, segue_error *err)
     return st == SEGUE_OK && !m->options.hold_clean ? seg_clean(m, err) : st;
 }
 
-static segue_status give(segue_status st, const segue_error *err, segue_error *reterr)
-{
-    if (st != SEGUE_OK && reterr) {
-        *reterr = *err;
-        reterr->status = st;
-    }
-    return st;
-}
-
 /* The migration was over before: lead the clients of this process there, too. RETRY: while they were in legacy they
  * wrote the fallback, so there is something to do. */
 static segue_status follow(segue_migration *m, segue_error *err)
@@ -339,12 +336,12 @@ segue_status segue_migration_run(segue_migration *m, segue_error *reterr)
     segue_status st;
     while ((st = preflight(m, &err)) == SEGUE_END) {
         st = follow(m, &err);
-        if (st != SEGUE_RETRY) return give(st, &err, reterr);
+        if (st != SEGUE_RETRY) return seg_migration_give(m, st, &err, reterr);
     }
     if (st == SEGUE_OK) st = seg_migration_claim(m, &err);
-    if (st != SEGUE_OK) return give(st, &err, reterr);
+    if (st != SEGUE_OK) return seg_migration_give(m, st, &err, reterr);
     st = go(m, &err);
-    return give(seg_migration_leave(m, st, &err), &err, reterr);
+    return seg_migration_give(m, seg_migration_leave(m, st, &err), &err, reterr);
 }
 
 /* ---- one step by hand ---- */
@@ -357,9 +354,9 @@ static segue_status by_hand(segue_migration *m, segue_status (*step)(segue_migra
     if (st == SEGUE_NOT_FOUND)
         st = seg_error_set(&err, st, "%.100s knows of no migration \"%s\"", segue_store_url(m->to), m->name);
     if (st == SEGUE_OK) st = seg_migration_claim(m, &err);
-    if (st != SEGUE_OK) return give(st, &err, reterr);
+    if (st != SEGUE_OK) return seg_migration_give(m, st, &err, reterr);
     st = step(m, &err);
-    return give(seg_migration_leave(m, st, &err), &err, reterr);
+    return seg_migration_give(m, seg_migration_leave(m, st, &err), &err, reterr);
 }
 
 segue_status segue_migration_seal(segue_migration *m, segue_error *reterr) { return by_hand(m, seg_seal, reterr); }

@@ -282,9 +282,5 @@ segue_status segue_migration_verify(segue_migration *m, unsigned verify_options,
     if (m->is_runner) st = seg_migration_leave(m, st, &err);
     m->verifying = NULL;
     if (ret_verified && (st == SEGUE_OK || st == SEGUE_DIFFERENT)) *ret_verified = v;
-    if (st != SEGUE_OK && reterr) {
-        *reterr = err;
-        reterr->status = st;
-    }
-    return st;
+    return seg_migration_give(m, st, &err, reterr);
 }

@@ -27,9 +27,15 @@ segue_status seg_call_in_time(segue_call *call)
     return SEGUE_OK;
 }
 
+/* What a slot answers. One that fails says why; if it does not (a record that there is no memory for), we do. */
+static segue_status told(const segue_store *store, segue_status st, const segue_call *call)
+{
+    return seg_error_told(call->err, st, store->url);
+}
+
 segue_status seg_call_begin(segue_store *store, bool write, segue_call *call)
 {
-    return store->backend->begin ? store->backend->begin(store->self, write, call) : SEGUE_OK;
+    return store->backend->begin ? told(store, store->backend->begin(store->self, write, call), call) : SEGUE_OK;
 }
 
 void seg_call_end(segue_store *store, segue_call *call)
@@ -45,7 +51,7 @@ static void expire(segue_doc *doc, const segue_call *call)
 
 segue_status seg_call_get_stored(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call)
 {
-    segue_status st = store->backend->get(store->self, key, doc, call);
+    segue_status st = told(store, store->backend->get(store->self, key, doc, call), call);
     if (st == SEGUE_OK) {
         seg_assert(doc->rec.cas != 0 && segue_slice_equal(doc->rec.key, key));
         seg_assert(doc->rec.is_tombstone == (doc->rec.body.data == NULL));
@@ -98,7 +104,7 @@ segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *re
     seg_assert(!put->keep_cas || (put->rec.cas != 0 && put->n_cas_places == 0));
     segue_status st = check_cas_macros(store, put->n_cas_places, call);
     if (st != SEGUE_OK) return st;
-    st = store->backend->put(store->self, put, &cas, call);
+    st = told(store, store->backend->put(store->self, put, &cas, call), call);
     if (st == SEGUE_OK) {
         /* Bit 63 marks a fallback token, which only a dual store (or a filter over one) may give out. */
         seg_assert(cas != 0 && (cas >> 63 == 0 || store->backend->begin));
@@ -112,7 +118,7 @@ segue_status seg_call_put(segue_store *store, const segue_put *put, uint64_t *re
 segue_status seg_call_erase(segue_store *store, segue_slice key, uint64_t cas, segue_call *call)
 {
     seg_assert(cas != 0);
-    return store->backend->erase(store->self, key, cas, call);
+    return told(store, store->backend->erase(store->self, key, cas, call), call);
 }
 
 /* A damaged file can do that, without its engine noticing. */
@@ -126,7 +132,7 @@ segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue
 {
     segue_page_clear(page);
     seg_assert(page->max_docs > 0);
-    segue_status st = store->backend->scan(store->self, bounds, page, call);
+    segue_status st = told(store, store->backend->scan(store->self, bounds, page, call), call);
     if (st != SEGUE_OK) {
         segue_page_clear(page);
         return st;
@@ -175,7 +181,7 @@ segue_status seg_call_changes(segue_store *store, const segue_since *since, segu
     seg_assert(page->max_docs > 0);
     segue_status st = check_tells_changes(store, call);
     if (st == SEGUE_OK && since->cas >= INT64_MAX) return SEGUE_OK; /* bit 63 is clear: there is none above */
-    if (st == SEGUE_OK) st = store->backend->changes(store->self, since, page, call);
+    if (st == SEGUE_OK) st = told(store, store->backend->changes(store->self, since, page, call), call);
     if (st != SEGUE_OK) {
         segue_page_clear(page);
         return st;
@@ -200,7 +206,7 @@ segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *move
     if (seg_is_filter(store->backend)) return store->backend->move(store->self, to, moves, n, call);
     if (store->backend != to->backend)
         return segue_fail(call, SEGUE_UNSUPPORTED, "%s and %s are different engines", store->url, to->url);
-    segue_status st = store->backend->move(store->self, to->self, moves, n, call);
+    segue_status st = told(store, store->backend->move(store->self, to->self, moves, n, call), call);
     if (st == SEGUE_OK) seg_reaper_look(to); /* their expiries came with them */
     return st;
 }
@@ -214,7 +220,7 @@ static bool is_answer(segue_status st)
 segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t n, segue_call *call)
 {
     if ((segue_store_caps(store) & SEGUE_CAP_WRITE_MANY) && store->backend->write_many) {
-        segue_status st = store->backend->write_many(store->self, writes, n, call);
+        segue_status st = told(store, store->backend->write_many(store->self, writes, n, call), call);
         for (size_t i = 0; i < n && st == SEGUE_OK; i++)
             if (writes[i].op == SEGUE_WRITE_PUT && writes[i].status == SEGUE_OK) note_put(store, &writes[i].put);
         return st;
@@ -235,7 +241,7 @@ segue_status seg_call_expired(segue_store *store, uint64_t until, segue_page *pa
     *ret_next = 0;
     if (!(segue_store_caps(store) & SEGUE_CAP_EXPIRED) || !store->backend->expired)
         return segue_fail(call, SEGUE_UNSUPPORTED, "%s cannot find what has expired", store->url);
-    segue_status st = store->backend->expired(store->self, until, page, ret_next, call);
+    segue_status st = told(store, store->backend->expired(store->self, until, page, ret_next, call), call);
     if (st != SEGUE_OK) {
         segue_page_clear(page);
         return st;
@@ -251,7 +257,7 @@ segue_status seg_call_expired(segue_store *store, uint64_t until, segue_page *pa
 
 segue_status seg_call_may_purge(segue_store *store, segue_call *call)
 {
-    return store->backend->may_purge ? store->backend->may_purge(store->self, call) : SEGUE_OK;
+    return store->backend->may_purge ? told(store, store->backend->may_purge(store->self, call), call) : SEGUE_OK;
 }
 
 bool seg_call_has_highest(const segue_store *store)
@@ -263,7 +269,7 @@ bool seg_call_has_highest(const segue_store *store)
 
 segue_status seg_call_highest(segue_store *store, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
 {
-    segue_status st = store->backend->highest(store->self, at_least, ret_cas, call);
+    segue_status st = told(store, store->backend->highest(store->self, at_least, ret_cas, call), call);
     seg_assert(st != SEGUE_OK || *ret_cas >= at_least);
     return st;
 }
@@ -276,8 +282,10 @@ segue_status seg_call_mutate(segue_store *store, segue_slice key, const segue_mu
     uint32_t expiry = may_expire_at(mutation, call);
     segue_status st = check_cas_macros(store, count_cas_macros(mutation), call);
     if (st != SEGUE_OK) return st;
-    st = store->backend->mutate(store->self, key, mutation, write_id, cas_floor, require_record, base, ret_outcome,
-                                ret_doc, call);
+    st = told(store,
+              store->backend->mutate(store->self, key, mutation, write_id, cas_floor, require_record, base, ret_outcome,
+                                     ret_doc, call),
+              call);
     if (st == SEGUE_OK && expiry && ret_outcome->written) seg_reaper_note(store, expiry);
     seg_assert(st != SEGUE_OK || !ret_outcome->written || ret_outcome->cas > cas_floor);
     return st;

@@ -261,6 +261,7 @@ static segue_status run(rmw *op, segue_status (*body)(rmw *op), segue_outcome *r
         seg_call_end(op->store, op->call);
     }
     if (st == SEGUE_OK && ret_outcome) *ret_outcome = op->outcome;
+    (void)seg_error_told(op->call->err, st, op->store->url); /* it is st */
     if (st != SEGUE_OK && op->ret_doc) segue_doc_clear(op->ret_doc);
     segue_doc_free(&op->base);
     segue_applied_free(&op->applied);

@@ -286,7 +286,7 @@ static segue_status purge(segue_store *store, uint64_t *count, segue_call *call)
         bounds.from_open = true;
     }
     segue_page_free(&page);
-    return st;
+    return seg_error_told(call->err, st, store->url);
 }
 
 /* Asked before the write begins, which could wait for a hold to end. */

@@ -10,25 +10,25 @@
 #include <cmocka.h>
 
 #include <segue/env.h>
+#include <sqlite3.h>
 
 enum { MOST = 1000 };
 
-static int left = -1, made, live; /* left -1: as many as are asked for */
+test_fault test_memory, test_sqlite_memory;
+atomic_long test_memory_live, test_sqlite_memory_live;
 
 static void *counted_realloc(void *ctx, void *memory, size_t size)
 {
     (void)ctx;
-    if (left == 0) return NULL;
-    if (left > 0) left--;
-    made++;
-    if (!memory) live++;
+    if (test_fault_strikes(&test_memory)) return NULL;
+    if (!memory) atomic_fetch_add(&test_memory_live, 1);
     return realloc(memory, size);
 }
 
 static void counted_free(void *ctx, void *memory)
 {
     (void)ctx;
-    live -= memory != NULL;
+    atomic_fetch_sub(&test_memory_live, memory != NULL);
     free(memory);
 }
 
@@ -38,25 +38,63 @@ void test_fail_every_allocation(segue_status (*work)(void *ctx), void *ctx)
 {
     segue_status st = SEGUE_NO_MEMORY;
     int n = -1;
-    live = 0;
+    atomic_store(&test_memory_live, 0);
     segue_set_allocator(&counted);
-    while (st == SEGUE_NO_MEMORY && n < MOST && live == 0) {
-        left = ++n;
+    while (st == SEGUE_NO_MEMORY && n < MOST && atomic_load(&test_memory_live) == 0) {
+        test_fault_arm(&test_memory, ++n + 1, true);
         st = work(ctx);
-        left = -1;
+        test_fault_heal(&test_memory);
     }
     segue_set_allocator(NULL);
-    if (live != 0) fail_msg("%d allocations leak after the one numbered %d failed", live, n);
+    long live = atomic_load(&test_memory_live);
+    if (live != 0) fail_msg("%ld allocations leak after the one numbered %d failed", live, n);
     if (st != SEGUE_OK) fail_msg("%s when the allocation numbered %d failed", segue_status_name(st), n);
     if (n == 0) fail_msg("nothing was allocated: this shows nothing");
 }
 
 int test_count_allocations(segue_status (*work)(void *ctx), void *ctx)
 {
-    made = live = 0;
+    atomic_store(&test_memory_live, 0);
+    test_fault_arm(&test_memory, 0, false);
     segue_set_allocator(&counted);
     segue_status st = work(ctx);
     segue_set_allocator(NULL);
     if (st != SEGUE_OK) fail_msg("%s", segue_status_name(st));
-    return made;
+    return (int)atomic_load(&test_memory.seen);
+}
+
+/* ---- SQLite's ---- */
+
+static sqlite3_mem_methods below;
+
+static void *sqlite_alloc(int size)
+{
+    void *memory = test_fault_strikes(&test_sqlite_memory) ? NULL : below.xMalloc(size);
+    atomic_fetch_add(&test_sqlite_memory_live, memory != NULL);
+    return memory;
+}
+
+static void sqlite_free(void *memory)
+{
+    atomic_fetch_sub(&test_sqlite_memory_live, memory != NULL);
+    below.xFree(memory);
+}
+
+static void *sqlite_realloc(void *memory, int size)
+{
+    return test_fault_strikes(&test_sqlite_memory) ? NULL : below.xRealloc(memory, size);
+}
+
+void test_memory_install(void)
+{
+    segue_set_allocator(&counted);
+    if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &below) != SQLITE_OK) abort();
+    sqlite3_mem_methods methods = below;
+    methods.xMalloc = sqlite_alloc;
+    methods.xFree = sqlite_free;
+    methods.xRealloc = sqlite_realloc;
+    /* Without its own small blocks, which would hide allocations from us. */
+    if (sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
+        abort();
 }

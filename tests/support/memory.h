@@ -1,14 +1,22 @@
-/* For tests: the library's memory, counted, and running out on request. One thread, and no store may be open meanwhile. */
+/* For tests: the library's memory and SQLite's, counted, and running out on request. */
 #ifndef SEG_TESTS_MEMORY_H
 #define SEG_TESTS_MEMORY_H
+
+#include "support/fault.h"
 
 #include <segue/status.h>
 
 /* Runs `work` with 0, 1, 2, ... allocations until it is OK. Each failure must be NO_MEMORY, and each run must leave nothing
- * allocated; `work` answers CORRUPT if it finds something wrong itself. At least one run must have failed. */
+ * allocated; `work` answers CORRUPT if it finds something wrong itself. At least one run must have failed. One thread, and no
+ * store may be open meanwhile. */
 void test_fail_every_allocation(segue_status (*work)(void *ctx), void *ctx);
 
-/* How many allocations `work` makes; it must be OK. */
+/* How many allocations `work` makes; it must be OK. As above. */
 int test_count_allocations(segue_status (*work)(void *ctx), void *ctx);
+
+/* Both for as long as the process lives: before the first call of the library and of SQLite. Any thread. */
+void test_memory_install(void);
+extern test_fault test_memory, test_sqlite_memory;            /* allocations, each growth too */
+extern atomic_long test_memory_live, test_sqlite_memory_live; /* blocks that were not given back */
 
 #endif

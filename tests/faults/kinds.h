@@ -1,0 +1,13 @@
+/* The kinds of faults: the functions of their rows in the table (main.c). */
+#ifndef SEG_TESTS_KINDS_H
+#define SEG_TESTS_KINDS_H
+
+#include "faults/play.h"
+
+/* memory.c. which: 0 the library's, 1 SQLite's. */
+void arm_memory(const fault *f, play *p, long nth, bool persistent);
+void heal_memory(const fault *f, play *p);
+bool memory_fired(const fault *f, play *p);
+bool memory_may_answer(const fault *f, segue_status st);
+
+#endif

@@ -1,0 +1,163 @@
+/* segue-faults: every script of calls, on every kind of store, with each fault at every place that it passes.
+ *
+ *   segue-faults                          all of it: the nth of each kind fails, for n = 1, 2, 3 ... until none is met
+ *   segue-faults --short                  some of the places, for `make test`
+ *   segue-faults --part K/N               a share of it
+ *   segue-faults --fault F --script S --on W   only those (parts of names)
+ *   ... --nth N [--persistent]            one place: to look at a failure
+ *   segue-faults --list                   what there is
+ */
+#include "faults/kinds.h"
+
+#include "support/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const fault faults[] = {
+    {"our allocation", false, false, true, arm_memory, heal_memory, memory_fired, memory_may_answer, 0},
+    {"SQLite's allocation", true, false, true, arm_memory, heal_memory, memory_fired, memory_may_answer, 1},
+};
+enum { N_FAULTS = sizeof faults / sizeof faults[0] };
+
+typedef struct shelf {
+    const script *scripts;
+    const size_t *n;
+} shelf;
+static const shelf shelves[] = {{doc_scripts, &n_doc_scripts},
+                                {read_scripts, &n_read_scripts},
+                                {move_scripts, &n_move_scripts},
+                                {text_scripts, &n_text_scripts}};
+enum { N_SHELVES = sizeof shelves / sizeof shelves[0] };
+
+/* NULL: there are no more. */
+static const script *script_at(size_t i)
+{
+    size_t at = 0;
+    while (at < N_SHELVES && i >= *shelves[at].n) i -= *shelves[at++].n;
+    return at < N_SHELVES ? &shelves[at].scripts[i] : NULL;
+}
+
+typedef struct tour {
+    const char *fault, *script, *on;
+    long nth; /* 0: all */
+    bool persistent, is_short;
+    unsigned part, n_parts;
+    unsigned number; /* of the combination */
+    unsigned long n_plays, n_injected, n_failed;
+} tour;
+
+static bool is_meant(const char *pattern, const char *name) { return !pattern || strstr(name, pattern); }
+
+static bool fits(const script *sc, const setting *where, const fault *f)
+{
+    if (f && f->needs_disk && !where->on_disk) return false;
+    if (f && f->needs_dual && !where->fallback) return false;
+    if (f && f->needs_dual && (sc->flags & (SCRIPT_OPENS | SCRIPT_NO_STORE))) return false;
+    if (sc->flags & SCRIPT_NO_STORE) return where == settings;
+    return !(sc->flags & SCRIPT_DUAL) || where->fallback;
+}
+
+static bool one_place(tour *t, const script *sc, const setting *where, const model *m, const fault *f, long nth,
+                      bool persistent)
+{
+    static char why[1024];
+    verdict v = play_with_fault(sc, where, m, f, nth, persistent, why);
+    t->n_plays++;
+    t->n_injected += v == HELD || v == FAILED;
+    if (v == FAILED) {
+        t->n_failed++;
+        printf(
+            "not ok - %s on %s: %s %ld%s fails: %s\n  again: --fault \"%s\" --script \"%s\" --on \"%s\" --nth %ld%s\n",
+            sc->name, where->name, f->name, nth, persistent ? " and all later ones of the call" : "", why, f->name,
+            sc->name, where->name, nth, persistent ? " --persistent" : "");
+    }
+    return v != NOT_REACHED;
+}
+
+/* In the short form the places are taken in steps that grow: the first ones all. */
+static long next_place(const tour *t, long nth) { return t->is_short ? nth + 1 + nth / 3 : nth + 1; }
+
+static void all_places(tour *t, const script *sc, const setting *where, const model *m, const fault *f)
+{
+    unsigned long before = t->n_injected, failed = t->n_failed;
+    for (int persistent = 0; persistent < 2; persistent++)
+        for (long nth = 1; one_place(t, sc, where, m, f, nth, persistent) && t->n_failed < failed + 5;)
+            nth = next_place(t, nth);
+    if (t->n_failed == failed)
+        printf("ok - %s: %s on %s: %lu failed\n", f->name, sc->name, where->name, t->n_injected - before);
+    (void)fflush(stdout); /* progress */
+}
+
+static void one_script(tour *t, const script *sc, const setting *where, const fault *f, const model *plain)
+{
+    model m = {0};
+    if (!make_model(sc, where, &m)) t->n_failed++;
+    else if (plain && where->is_plain && !(sc->flags & SCRIPT_OWN_WAY) && !same_model(sc, where, &m, plain))
+        t->n_failed++;
+    else if (t->nth) (void)one_place(t, sc, where, &m, f, t->nth, t->persistent);
+    else all_places(t, sc, where, &m, f);
+    free_model(&m);
+}
+
+static void all_of(tour *t, const fault *f)
+{
+    unsigned long before = t->n_injected;
+    const script *sc;
+    for (size_t s = 0; (sc = script_at(s)) != NULL; s++) {
+        model plain = {0};
+        if (!is_meant(t->script, sc->name)) continue;
+        bool has_plain = fits(sc, &settings[0], NULL) && make_model(sc, &settings[0], &plain);
+        for (size_t w = 0; w < n_settings; w++) {
+            if (!fits(sc, &settings[w], f) || !is_meant(t->on, settings[w].name)) continue;
+            if (t->number++ % t->n_parts == t->part) one_script(t, sc, &settings[w], f, has_plain ? &plain : NULL);
+        }
+        free_model(&plain);
+    }
+    if (t->n_injected > before) printf("%s: %lu faults injected\n", f->name, t->n_injected - before);
+}
+
+static int list(void)
+{
+    for (size_t i = 0; i < N_FAULTS; i++) printf("fault: %s\n", faults[i].name);
+    const script *sc;
+    for (size_t i = 0; (sc = script_at(i)) != NULL; i++) printf("script: %s, %zu steps\n", sc->name, sc->n_steps);
+    for (size_t i = 0; i < n_settings; i++) printf("on: %s\n", settings[i].name);
+    return 0;
+}
+
+static int usage(void)
+{
+    (void)fprintf(stderr, "usage: segue-faults [--short] [--part K/N] [--fault F] [--script S] [--on W] [--nth N "
+                          "[--persistent]] | --list\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    tour t = {.n_parts = 1};
+    bool lists = false;
+    test_memory_install();
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(argv[i], "--short") == 0) t.is_short = true;
+        else if (strcmp(argv[i], "--persistent") == 0) t.persistent = true;
+        else if (strcmp(argv[i], "--list") == 0) lists = true;
+        else if (!value) return usage();
+        else if (strcmp(argv[i], "--fault") == 0) t.fault = argv[++i];
+        else if (strcmp(argv[i], "--script") == 0) t.script = argv[++i];
+        else if (strcmp(argv[i], "--on") == 0) t.on = argv[++i];
+        else if (strcmp(argv[i], "--nth") == 0) t.nth = atol(argv[++i]);
+        else if (strcmp(argv[i], "--part") == 0 && sscanf(argv[++i], "%u/%u", &t.part, &t.n_parts) == 2 && t.part--)
+            continue;
+        else return usage();
+    }
+    if (t.n_parts == 0 || t.part >= t.n_parts) return usage();
+    if (lists) return list();
+    for (size_t i = 0; i < N_FAULTS; i++)
+        if (is_meant(t.fault, faults[i].name)) all_of(&t, &faults[i]);
+    if (!t.n_injected) printf("not ok - nothing was injected\n");
+    printf("%s - %lu plays, %lu faults injected, %lu failed\n", t.n_failed ? "not ok" : "ok", t.n_plays, t.n_injected,
+           t.n_failed);
+    return t.n_failed || !t.n_injected;
+}
