@@ -150,20 +150,15 @@ segue_status seg_migration_save(segue_migration *m, segue_error *err)
     seg_backoff backoff;
     seg_backoff_init(&backoff, 10 * MILLISECOND, SECOND);
     int64_t deadline = now + m->options.timeout_ns;
-<<<<<<< HEAD
     SEG_CRASH_POINT(STATUS_UNSAVED);
-    for (;;) {
-        segue_status st = seg_status_save(m->to, &m->status, &call);
-        SEG_CRASH_POINT(STATUS_SAVED);
-=======
     segue_error before = {0};
     for (;;) {
         segue_status st = seg_status_save(m->to, &m->status, &call);
+        SEG_CRASH_POINT(STATUS_SAVED);
         if (st == SEGUE_TIMEOUT && before.status != SEGUE_OK) {
             *err = before; /* what was in the way all the time says more than that the time is over */
             return before.status;
         }
->>>>>>> 33a9b63 (Fail every allocation under scripts of the whole API, and say so when memory is short)
         if (!segue_status_is_retryable(st) || !seg_backoff_wait(&backoff, m->env, deadline)) return st;
         if (st != SEGUE_TIMEOUT) before = *err;
     }
