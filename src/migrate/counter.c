@@ -171,9 +171,9 @@ static segue_status step(hand_over *h)
         st = remember(h, &entry);
         if (st != SEGUE_OK) return st;
     }
-    st = hand_to_primary(h, rec, number);
+    st = SEG_RULE(SEED_BEFORE_ERASE) ? hand_to_primary(h, rec, number) : erase(h, rec->cas);
     SEG_CRASH_POINT(COUNTER_SEEDED);
-    if (st == SEGUE_OK) st = erase(h, rec->cas);
+    if (st == SEGUE_OK) st = SEG_RULE(SEED_BEFORE_ERASE) ? erase(h, rec->cas) : hand_to_primary(h, rec, number);
     SEG_CRASH_POINT(COUNTER_DONE);
     return st == SEGUE_OK ? SEGUE_END : st;
 }

@@ -59,10 +59,21 @@ static segue_status purge(const cleaning *c, const seg_entry *entry)
     return st == SEGUE_NOT_FOUND || st == SEGUE_CAS_MISMATCH ? SEGUE_OK : st;
 }
 
+static segue_status forget(const cleaning *c, const segue_record *manifest)
+{
+    segue_status st = seg_call_erase(c->m->to, manifest->key, manifest->cas, c->call);
+    SEG_CRASH_POINT(CLEAN_FORGOTTEN);
+    return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
+}
+
 static segue_status clean_up_after(const cleaning *c, const segue_record *manifest)
 {
     char quoted[SEG_QUOTED_MAX];
     seg_entry entry;
+    if (!SEG_RULE(PURGE_BEFORE_FORGET)) {
+        segue_status st = forget(c, manifest);
+        if (st != SEGUE_OK) return st;
+    }
     bool ok = true;
     /* With a copy, the fallback still holds what the tombstones hide. */
     for (size_t at = 0; !c->m->options.keep && seg_manifest_next(manifest->body, &at, &entry, &ok);) {
@@ -74,9 +85,7 @@ static segue_status clean_up_after(const cleaning *c, const segue_record *manife
     if (!ok)
         return segue_fail(c->call, SEGUE_CORRUPT, "the manifest %s cannot be understood",
                           seg_quote(manifest->key, quoted));
-    segue_status st = seg_call_erase(c->m->to, manifest->key, manifest->cas, c->call);
-    SEG_CRASH_POINT(CLEAN_FORGOTTEN);
-    return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
+    return forget(c, manifest);
 }
 
 static segue_status clean_page(void *ctx, const segue_page *page, segue_error *err)

@@ -5,6 +5,7 @@
 #include "base/crash.h"
 #include "base/env.h"
 #include "base/retry.h"
+#include "base/rules.h"
 
 #include <stdio.h>
 
@@ -207,7 +208,8 @@ segue_status seg_migration_stage(segue_migration *m, segue_stage stage, segue_er
     m->status.stage = stage;
     seg_log(SEGUE_LOG_INFO, "migration=%s run=%s epoch=%llu stage=%s moved=%llu", m->name, m->status.run_id,
             (unsigned long long)m->status.epoch, segue_stage_name(stage), (unsigned long long)m->status.counts.moved);
-    segue_status st = seg_migration_save(m, err);
+    bool is_written = SEG_RULE(STAGE_BEFORE_WORK) || stage == SEGUE_STAGE_STARTING;
+    segue_status st = is_written ? seg_migration_save(m, err) : SEGUE_OK;
     if (st == SEGUE_OK) seg_migration_show(m, false);
     return st;
 }

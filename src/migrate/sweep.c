@@ -160,6 +160,13 @@ static segue_put manifest_put(batch *b)
     return seg_manifest_put(seg_manifest_key(b->m->name, b->manifest_number, b->manifest_key), &b->manifest);
 }
 
+static segue_status put_manifest(batch *b)
+{
+    if (!has_manifest(b)) return SEGUE_OK;
+    segue_put put = manifest_put(b);
+    return seg_call_put(b->m->to, &put, NULL, b->call);
+}
+
 /* ---- results ---- */
 
 static void tally(batch *b, const item *it, bool moved)
@@ -233,13 +240,10 @@ static segue_status move_natively(batch *b)
         if (!b->items[i].skip)
             moves[n++] = (segue_move){
                 .key = b->items[i].rec->key, .cas = b->items[i].rec->cas, .keep = m->options.keep};
-    segue_status st = SEGUE_OK;
-    if (has_manifest(b)) {
-        segue_put put = manifest_put(b);
-        st = seg_call_put(m->to, &put, NULL, b->call);
-        SEG_CRASH_POINT(SWEEP_REMEMBERED);
-    }
+    segue_status st = SEG_RULE(MANIFEST_BEFORE_MOVE) ? put_manifest(b) : SEGUE_OK;
+    SEG_CRASH_POINT(SWEEP_REMEMBERED);
     if (st == SEGUE_OK && n) st = seg_call_move(m->from, m->to, moves, n, b->call);
+    if (st == SEGUE_OK && !SEG_RULE(MANIFEST_BEFORE_MOVE)) st = put_manifest(b);
     size_t at = 0;
     for (size_t i = 0; i < b->n && st == SEGUE_OK; i++) {
         if (b->items[i].skip) continue;
@@ -344,9 +348,10 @@ static segue_status copy_and_erase(batch *b)
     segue_write *writes = seg_alloc_zero((b->n + 1) * sizeof *writes);
     if (!writes) return segue_fail(b->call, SEGUE_NO_MEMORY, "out of memory in a sweep");
     segue_status st = read_all_expired(b);
+    if (st == SEGUE_OK && !SEG_RULE(COPY_BEFORE_ERASE)) st = erase_all(b, writes);
     if (st == SEGUE_OK) st = put_all(b, writes);
     SEG_CRASH_POINT(SWEEP_COPIED);
-    if (st == SEGUE_OK) st = erase_all(b, writes);
+    if (st == SEGUE_OK && SEG_RULE(COPY_BEFORE_ERASE)) st = erase_all(b, writes);
     seg_free(writes);
     return st;
 }

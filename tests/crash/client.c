@@ -6,6 +6,7 @@
 #include "base/env.h"
 #include "doc/doc.h"
 #include "store/call.h"
+#include "support/power.h"
 #include <segue/feed.h>
 #include <segue/ops.h>
 
@@ -119,6 +120,7 @@ static segue_status ask(segue_store *store, const crash_entry *e, segue_outcome 
     case OP_OUTSIDE_SET: break;
     case OP_ADD: m.expect = SEGUE_EXPECT_NOT_LIVE; break;
     case OP_XATTR: m.set_xattrs = xattrs, m.n_set_xattrs = 2; break;
+    case OP_HIDE:
     case OP_DELETE: m = (segue_mutation){.expect = SEGUE_EXPECT_LIVE, .body_op = SEGUE_BODY_DELETE}; break;
     case OP_TOMBSTONE:
         m = (segue_mutation){.body_op = SEGUE_BODY_DELETE, .set_xattrs = xattrs, .n_set_xattrs = 1};
@@ -209,8 +211,9 @@ static bool do_step(crash_client *c, const crash_step *step, unsigned number)
     if (shared->n_entries == CRASH_LOG_MAX) return crash_fail(shared, "the log is full");
     crash_entry *e = &shared->entries[shared->n_entries];
     *e = (crash_entry){.op = step->op, .number = number, .token = before, .now_ns = shared->now_ns};
+    e->asked_at = power_now();
     (void)snprintf(e->key, sizeof e->key, "%s", step->key); /* fits */
-    e->hides = step->op == OP_DELETE && hides_fallback(c, step->key);
+    e->hides = (step->op == OP_DELETE || step->op == OP_HIDE) && hides_fallback(c, step->key);
     e->surely = e->hides && c->sweep_rests;
     shared->n_entries++;
     if (step->op == OP_FEED) {
@@ -223,7 +226,8 @@ static bool do_step(crash_client *c, const crash_step *step, unsigned number)
         e->status = ask(is_outside(step->op) ? c->from : c->dual, e, &out, &err);
     }
     e->cas = e->status == SEGUE_OK && out.written ? out.cas : 0;
-    e->counter = out.counter;
+    e->counter = step->op == OP_FEED ? shared->told_cas : out.counter;
+    e->answered_at = power_now();
     e->state = ENTRY_ANSWERED;
     if (segue_status_is_retryable(e->status) || segue_status_is_maybe_applied(e->status) ||
         segue_status_exit_code(e->status) > 1)
@@ -240,8 +244,10 @@ bool crash_take_step(crash_client *c)
     if (shared->next_step == c->n_steps) return true;
     if (segue_dual_phase(c->dual, &phase) != SEGUE_OK) return crash_fail(shared, "the dual store has no phase");
     if (phase == SEGUE_PHASE_HOLD) return true;
-    unsigned number = shared->next_step++;
+    unsigned number = shared->next_step;
     const crash_step *step = &c->script[number];
+    if (step->op == OP_HIDE && c->in_run && !c->sweep_rests) return true;
+    shared->next_step++;
     shared->now_ns += SECOND;
     if (is_outside(step->op) && phase >= SEGUE_PHASE_SEALED) return true; /* nobody looks there any more */
     return do_step(c, step, number);
@@ -360,12 +366,13 @@ static void take_entry(judge *j, const crash_entry *e)
     if (e->cas > j->least_cas) j->least_cas = e->cas;
 }
 
-static bool matches(const judge *j, const course *c, const segue_doc *found, bool is_end)
+static bool matches(const judge *j, const course *c, const segue_doc *found, crash_moment moment)
 {
     segue_doc want = {0};
     bool there = found->rec.cas != 0;
     bool is_bare = c->there && c->doc.rec.is_tombstone && !c->doc.rec.n_xattrs;
-    if (is_end && is_bare && c->hides && (c->surely || !there)) return !there;
+    bool must_go = moment == CRASH_AT_END && c->surely, may_go = moment >= CRASH_CLEANING;
+    if (is_bare && c->hides && (must_go || (may_go && !there))) return !there;
     if (!c->there) return !there;
     if (!there || segue_doc_assign(&want, &c->doc.rec) != SEGUE_OK) return false;
     seg_doc_expire(&want, (uint64_t)(BEGIN_S + j->client->shared->now_ns / SECOND));
@@ -377,29 +384,26 @@ static bool matches(const judge *j, const course *c, const segue_doc *found, boo
     return same;
 }
 
+static const char *describe(char out[160], const segue_record *r, bool there, bool surely)
+{
+    int size = r->body.data ? (int)(r->body.size < 40 ? r->body.size : 40) : 0;
+    if (!there) return "nothing";
+    (void)snprintf(out, 160, "%s \"%.*s\" (revision %llu, CAS %llu, expiry %u, %zu xattrs)%s",
+                   r->is_tombstone ? "a tombstone" : "", size, size ? r->body.data : "",
+                   (unsigned long long)r->revision, (unsigned long long)r->cas, r->expiry, r->n_xattrs,
+                   surely ? ", in the end nothing: it only hid the fallback" : ""); /* fits */
+    return out;
+}
+
 static bool complain(const judge *j, const segue_doc *found, const char *when)
 {
-    char want[300] = "", one[160];
-    for (unsigned i = 0; i < j->n && i < 2; i++) {
-        const segue_record *r = &j->courses[i].doc.rec;
-        (void)snprintf(
-            one, sizeof one, "%s%s \"%.*s\" (revision %llu, CAS %llu, expiry %u, %zu xattrs)", i ? " or " : "",
-            !j->courses[i].there ? "nothing"
-            : r->is_tombstone    ? "a tombstone"
-                                 : "",
-            r->body.data ? (int)(r->body.size < 40 ? r->body.size : 40) : 0, r->body.data ? r->body.data : "",
-            (unsigned long long)r->revision, (unsigned long long)r->cas, r->expiry, r->n_xattrs); /* cut: fine */
-        (void)strncat(want, one, sizeof want - strlen(want) - 1);
-    }
-    const segue_record *r = &found->rec;
-    return crash_fail(j->client->shared,
-                      "%s: %s is %s \"%.*s\" (revision %llu, CAS %llu, expiry %u, %zu xattrs); it should be %s", when,
-                      j->key,
-                      !r->cas           ? "not there"
-                      : r->is_tombstone ? "a tombstone"
-                                        : "",
-                      r->body.data ? (int)(r->body.size < 40 ? r->body.size : 40) : 0, r->body.data ? r->body.data : "",
-                      (unsigned long long)r->revision, (unsigned long long)r->cas, r->expiry, r->n_xattrs, want);
+    char one[160], two[160], have[160];
+    const course *c = j->courses;
+    return crash_fail(j->client->shared, "%s: %s is %s; it should be %s%s%s", when, j->key,
+                      describe(have, &found->rec, found->rec.cas != 0, false),
+                      j->n ? describe(one, &c[0].doc.rec, c[0].there, c[0].surely)
+                           : "another: no course explains the answers",
+                      j->n > 1 ? " or " : "", j->n > 1 ? describe(two, &c[1].doc.rec, c[1].there, c[1].surely) : "");
 }
 
 /* The open entry, if there is one, is settled by what is there. */
@@ -413,31 +417,31 @@ static void settle(judge *j, const course *c, const segue_doc *found)
     }
 }
 
-static bool judge_key(judge *j, segue_store *store, bool is_end, const char *when)
+static bool judge_key(judge *j, segue_store *store, crash_moment moment, const char *when)
 {
     SEG_AUTO(segue_doc) found = {0};
     segue_error err = {0};
     for (unsigned i = 0; i < j->client->shared->n_entries; i++) take_entry(j, &j->client->shared->entries[i]);
-    if (j->loose && !is_end) return true; /* until then the primary's may be the older one */
+    if (j->loose && moment != CRASH_AT_END) return true; /* until then the primary's may be the older one */
     segue_status st = segue_get_record(store, segue_str(j->key), NULL, &found, &err);
     if (st == SEGUE_NOT_FOUND) found.rec.cas = 0;
     else if (st != SEGUE_OK) return crash_fail(j->client->shared, "%s: %s: %s", when, j->key, err.message);
     for (unsigned i = 0; i < j->n; i++) {
-        if (!matches(j, &j->courses[i], &found, is_end)) continue;
+        if (!matches(j, &j->courses[i], &found, moment)) continue;
         settle(j, &j->courses[i], &found);
         return true;
     }
     return complain(j, &found, when);
 }
 
-static bool judge_from(crash_client *c, const char *key, const segue_record *start, segue_store *store, bool is_end,
-                       const char *when)
+static bool judge_from(crash_client *c, const char *key, const segue_record *start, segue_store *store,
+                       crash_moment moment, const char *when)
 {
     judge j = {.client = c, .key = key, .n = 1};
     j.courses[0].there = start != NULL;
     bool ok = !start || segue_doc_assign(&j.courses[0].doc, start) == SEGUE_OK;
     if (start) j.least_cas = start->cas;
-    ok = ok && judge_key(&j, store, is_end, when);
+    ok = ok && judge_key(&j, store, moment, when);
     for (unsigned i = 0; i < COURSES_MAX; i++) segue_doc_free(&j.courses[i].doc);
     return ok;
 }
@@ -445,18 +449,18 @@ static bool judge_from(crash_client *c, const char *key, const segue_record *sta
 /* Heartbeats are dropped, and one record is left where it is: the end of a run looks at both. */
 static bool is_moved(const char *key) { return key[0] != 'h' && key[0] != 'o'; }
 
-bool crash_judge(crash_client *c, segue_store *store, bool is_end, const char *when)
+bool crash_judge(crash_client *c, segue_store *store, crash_moment moment, const char *when)
 {
     crash_record records[CRASH_RECORDS_MAX];
     unsigned n = crash_records(records, c->has_flags);
     for (unsigned i = 0; i < n; i++)
-        if (is_moved(records[i].key) && !judge_from(c, records[i].key, &records[i].rec, store, is_end, when))
+        if (is_moved(records[i].key) && !judge_from(c, records[i].key, &records[i].rec, store, moment, when))
             return false;
     for (unsigned i = 0; i < c->shared->n_entries; i++) {
         const char *key = c->shared->entries[i].key;
         bool is_new = *key && c->shared->entries[i].op != OP_REAP && c->shared->entries[i].op != OP_FEED;
         for (unsigned k = 0; k < n; k++) is_new &= strcmp(records[k].key, key) != 0;
-        if (is_new && !judge_from(c, key, NULL, store, is_end, when)) return false;
+        if (is_new && !judge_from(c, key, NULL, store, moment, when)) return false;
     }
     return true;
 }

@@ -12,6 +12,7 @@ typedef enum crash_op {
     OP_ADD,
     OP_XATTR, /* set with a system and a user xattr */
     OP_DELETE,
+    OP_HIDE,      /* the same, while the sweep is between two pages */
     OP_TOMBSTONE, /* delete, and leave a system xattr */
     OP_TOUCH,
     OP_PATH,
@@ -43,9 +44,10 @@ typedef struct crash_entry {
     unsigned number; /* its body */
     uint64_t token;  /* CAS_SET */
     int64_t now_ns;
+    size_t asked_at, answered_at; /* moments of support/power.h */
     crash_state state;
     segue_status status;
-    uint64_t cas, counter;
+    uint64_t cas, counter; /* FEED: the greatest CAS that it told */
     bool hides;  /* its tombstone is there only because the fallback has a live record, and may be purged in the end */
     bool surely; /* and must be: the sweep had not read the key yet */
 } crash_entry;
@@ -59,6 +61,7 @@ typedef struct crash_shared {
     unsigned n_entries;
     crash_entry entries[CRASH_LOG_MAX];
     uint64_t told_cas; /* the greatest that a feed has told */
+    bool durable;      /* stores are opened with sync=full */
     bool failed;
     char why[900];
 } crash_shared;
@@ -82,13 +85,15 @@ typedef struct crash_client {
     const crash_step *script;
     unsigned n_steps;
     bool has_flags;
-    bool sweep_rests; /* between two pages */
+    bool in_run, sweep_rests; /* a migration waits until the step is taken; it is between two pages */
 } crash_client;
 
 /* The script's next step, if there is one and the phase lets the client write. False: it has failed. */
 bool crash_take_step(crash_client *c);
+typedef enum crash_moment { CRASH_DURING, CRASH_CLEANING, CRASH_AT_END } crash_moment;
+
 /* Every key as `store` shows it is what the acknowledged writes have made it; a write that nobody has answered is there wholly
- * or not at all, which is settled now. is_end: moved, sealed and cleaned. */
-bool crash_judge(crash_client *c, segue_store *store, bool is_end, const char *when);
+ * or not at all, which is settled now. At the end: moved, sealed and cleaned. */
+bool crash_judge(crash_client *c, segue_store *store, crash_moment moment, const char *when);
 
 #endif

@@ -39,6 +39,7 @@ static const crash_step moving[] = {
     {OP_DELETE, "d:16"},
     {OP_INCR, "n:early"},
     {OP_OUTSIDE_INCR, "n:early"},
+    {OP_HIDE, "d:17"},
     {OP_PATH, "d:01"},
     {OP_TOUCH, "d:14"},
     {OP_CAS_SET, "d:15"},
@@ -48,7 +49,7 @@ static const crash_step moving[] = {
     {OP_TOMBSTONE, "d:13"},
     {OP_FEED, ""},
     {OP_REAP, ""},
-    {OP_APPEND, "d:17"},
+    {OP_APPEND, "d:07"},
     {OP_XATTR, "d:05"},
     {OP_SET, "d:06"},
     {OP_DELETE, "d:00"},
@@ -124,6 +125,8 @@ static segue_store *open_store(const char *pattern, const char *folder, const se
     segue_open_options options = {env, SEGUE_OPEN_NO_REAPER}; /* reaping is a step of the script */
     const char *at = strstr(pattern, "%s");
     (void)snprintf(url, sizeof url, "%.*s%s%s", (int)(at - pattern), pattern, folder, at + 2); /* fits */
+    char *sync = strstr(url, "sync=off");
+    if (sync && shared->durable) memmove(sync, "reap=off", 8); /* which it is anyway; sync is full then */
     if (segue_open(url, &options, &store, &err) != SEGUE_OK) (void)crash_fail(shared, "%s: %s", url, err.message);
     return store;
 }
@@ -188,10 +191,11 @@ static void between_calls(void *ctx, seg_store_op op, segue_slice key, bool afte
                  : op == SEG_OP_MOVE || op == SEG_OP_WRITE_MANY ? 3
                                                                 : 0;
     if (after) return;
+    l->client.in_run = true;
     l->client.sweep_rests = op == SEG_OP_SCAN && ctx == &l->on_from;
     while (n-- > 0 && crash_take_step(&l->client)) {
     } /* if one fails it has said why, and the life ends in that */
-    l->client.sweep_rests = false;
+    l->client.in_run = l->client.sweep_rests = false;
 }
 
 static bool open_all(life *l, const char *folder, const segue_env *env)
@@ -228,6 +232,7 @@ static segue_migration *open_migration(life *l, bool hold_seal)
                                        .dual = l->client.dual,
                                        .page_docs = PAGE,
                                        .hold_seal = hold_seal,
+                                       .stale_ns = l->shared->durable, /* it was this process that wrote it down */
                                        .on_foreign_write = l->scene->on_foreign};
     if (segue_migration_open(l->fault_from, l->fault_to, &options, &m, &l->err) != SEGUE_OK)
         (void)crash_fail(l->shared, "a migration: %s", l->err.message);
@@ -333,10 +338,12 @@ bool crash_live(const crash_scene *scene, const char *folder, crash_shared *shar
     life l = {.scene = scene, .shared = shared};
     l.client = (crash_client){.shared = shared, .script = scene->script, .n_steps = scene->n_steps};
     crash_client *c = &l.client;
-    bool ok = open_all(&l, folder, &env) && crash_judge(c, c->dual, false, "at the start");
+    bool ok = open_all(&l, folder, &env);
+    crash_moment moment = ok && stage_of(&l) >= SEGUE_STAGE_CLEANING ? CRASH_CLEANING : CRASH_DURING;
+    ok = ok && crash_judge(c, c->dual, moment, "at the start");
     ok = ok && (stage_of(&l) == SEGUE_STAGE_NONE || verify(&l)) && migrate(&l);
-    ok = ok && crash_judge(c, c->dual, true, "in the end") &&
-         crash_judge(c, c->to, true, "in the primary in the end") && check_end(&l, c->from, "other") &&
+    ok = ok && crash_judge(c, c->dual, CRASH_AT_END, "in the end") &&
+         crash_judge(c, c->to, CRASH_AT_END, "in the primary in the end") && check_end(&l, c->from, "other") &&
          check_end(&l, c->to, "_segue:migration:default");
     close_all(&l);
     return ok && !shared->failed;

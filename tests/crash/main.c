@@ -2,9 +2,13 @@
  * client; then it is done again to its end, and every acknowledged write must be there. Once for each point it dies a second
  * time, while it recovers.
  *
- * segue-crash [--all] [--only SCENE] [--point NAME] [--hit N] [--without RULE] [--keep]
- *   --all  every hit; without it, of each point some (the first, the last, and a few in between) */
+ *   (nothing)  some hits of each point: the first, the last, and some in between; --all: every hit
+ *   --power    instead, the power goes at some moments of such migrations; --all: at every moment, see power_loss.h
+ *   --teeth    without each rule of base/rules.def that this must miss, something of it fails
+ *
+ * A failure prints the options that do it again. */
 #include "crash/life.h"
+#include "crash/power_loss.h"
 
 #include "base/base.h"
 #include "base/env.h"
@@ -14,6 +18,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +32,14 @@ enum { SOME_HITS = 2 }; /* besides the first and the last */
 typedef struct crasher {
     char folder[100];
     crash_shared *shared, *start; /* start: as it is when the stores were made */
-    bool all, keep;
-    const char *only, *point;
+    bool all, keep, twice, quiet, is_teeth;
+    const char *only, *point, *without;
     uint64_t hit; /* 0: those that are due */
     uint64_t visits[SEG_N_CRASH_POINTS], kills[SEG_N_CRASH_POINTS];
     uint64_t random, lives;
+    bool is_power;
+    crash_power power;
+    char again[200], said[1200];
 } crasher;
 
 /* ---- files ---- */
@@ -122,35 +130,43 @@ static void begin_case(crasher *c)
     *c->shared = *c->start;
 }
 
-static bool report(const crasher *c, const crash_scene *scene, const char *point, uint64_t nth, const char *what)
+/* What went wrong, and how to see it again. */
+static bool report(crasher *c, const char *what, const char *format, ...)
 {
-    printf("not ok - %s, %s, hit %llu: %s: %s\n", scene->name, point, (unsigned long long)nth, what, c->shared->why);
-    printf("# again: segue-crash --only '%s' --point %s --hit %llu --keep\n", scene->name, point,
-           (unsigned long long)nth);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(c->again, sizeof c->again, format, args); /* fits */
+    va_end(args);
+    (void)snprintf(c->said, sizeof c->said, "%s: %s: %s", c->again, what, c->shared->why); /* cut: fine */
+    if (c->quiet) return false;
+    printf("not ok - %s: %s\n# again: segue-crash --only %s --keep\n", what, c->shared->why, c->again);
     if (c->keep) printf("# the files are in %s/case\n", c->folder);
     return false;
 }
 
-/* Die there; if `again`, die at the same point once more while recovering; then live to the end. */
-static bool run_case(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t nth, bool again)
+static bool report_kill(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t nth, bool twice,
+                        const char *what)
 {
-    const char *name = seg_crash_name(point);
+    return report(c, what, "'%s' --point %s --hit %llu%s", scene->name, seg_crash_name(point), (unsigned long long)nth,
+                  twice ? " --twice" : "");
+}
+
+/* Die there; if `twice`, die at the same point once more while recovering; then live to the end. */
+static bool run_case(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t nth, bool twice)
+{
     begin_case(c);
     ending e = live(c, scene, point, nth, false);
-    if (e == ENDED_WELL) {
-        (void)crash_fail(c->shared, "it was not killed");
-        return report(c, scene, name, nth, "the hits are not the same each time");
-    }
-    if (e == ENDED_BADLY) return report(c, scene, name, nth, "before it was killed");
+    if (e == ENDED_WELL) (void)crash_fail(c->shared, "it was not killed: the hits are not the same each time");
+    if (e != WAS_KILLED) return report_kill(c, scene, point, nth, twice, "before it was killed");
     c->kills[point]++;
-    if (again) {
+    if (twice) {
         e = live(c, scene, point, 1, false);
-        if (e == ENDED_BADLY) return report(c, scene, name, nth, "recovering, before the second kill");
+        if (e == ENDED_BADLY) return report_kill(c, scene, point, nth, twice, "recovering, before the second kill");
         if (e == ENDED_WELL) return true; /* the rest of the way does not come by there */
         c->kills[point]++;
     }
     return live(c, scene, point, 0, false) == ENDED_WELL ||
-           report(c, scene, name, nth, again ? "after the second kill" : "after it");
+           report_kill(c, scene, point, nth, twice, twice ? "after the second kill" : "after the kill");
 }
 
 static uint64_t pick(crasher *c, uint64_t n)
@@ -161,7 +177,7 @@ static uint64_t pick(crasher *c, uint64_t n)
 
 static bool run_point(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t hits)
 {
-    if (c->hit) return run_case(c, scene, point, c->hit, false);
+    if (c->hit) return run_case(c, scene, point, c->hit, c->twice);
     bool ok = run_case(c, scene, point, 1, true);
     for (uint64_t n = 1; ok && c->all && n <= hits; n++) ok = run_case(c, scene, point, n, false);
     for (unsigned i = 0; ok && !c->all && i < SOME_HITS && hits > 2; i++)
@@ -169,19 +185,25 @@ static bool run_point(crasher *c, const crash_scene *scene, seg_crash_point poin
     return ok && (c->all || hits == 1 || run_case(c, scene, point, hits, false));
 }
 
-static bool run_scene(crasher *c, const crash_scene *scene)
+static bool make_start(crasher *c, const crash_scene *scene)
 {
     char start[200];
-    uint64_t hits[SEG_N_CRASH_POINTS], before = c->lives;
     sub_folder(c, "start", start);
     remove_folder(start);
     must(mkdir(start, 0755) == 0, start);
     memset(c->shared, 0, sizeof *c->shared);
     c->shared->random = 1;
-    if (live(c, scene, 0, 0, true) != ENDED_WELL) return report(c, scene, "none", 0, "making the stores");
+    if (live(c, scene, 0, 0, true) != ENDED_WELL) return report(c, "making the stores", "'%s'", scene->name);
     *c->start = *c->shared;
+    return true;
+}
+
+static bool run_scene(crasher *c, const crash_scene *scene)
+{
+    uint64_t hits[SEG_N_CRASH_POINTS], before = c->lives;
+    if (!make_start(c, scene)) return false;
     begin_case(c);
-    if (live(c, scene, 0, 0, false) != ENDED_WELL) return report(c, scene, "none", 0, "undisturbed");
+    if (live(c, scene, 0, 0, false) != ENDED_WELL) return report(c, "undisturbed", "'%s'", scene->name);
     memcpy(hits, (const void *)c->shared->crash.hits, sizeof hits);
     bool ok = true;
     for (int i = 0; ok && i < SEG_N_CRASH_POINTS; i++) {
@@ -192,20 +214,91 @@ static bool run_scene(crasher *c, const crash_scene *scene)
         c->visits[i] += hits[i];
         ok = run_point(c, scene, (seg_crash_point)i, hits[i]);
     }
-    if (ok) printf("ok - %s: %llu lives\n", scene->name, (unsigned long long)(c->lives - before));
+    if (ok && !c->quiet) printf("ok - %s: %llu lives\n", scene->name, (unsigned long long)(c->lives - before));
     return ok;
+}
+
+/* ---- loss of power ---- */
+
+static void empty_case(void *ctx)
+{
+    char folder[200];
+    sub_folder(ctx, "case", folder);
+    remove_folder(folder);
+    must(mkdir(folder, 0755) == 0, folder);
+}
+
+static bool live_on(void *ctx, const crash_scene *scene) { return live(ctx, scene, 0, 0, false) == ENDED_WELL; }
+
+static bool lose_power(crasher *c, const crash_scene *scene)
+{
+    char folder[200];
+    crash_power *p = &c->power;
+    uint64_t images = p->images;
+    if (scene->is_long && !c->all) return true; /* its images are large */
+    if (!make_start(c, scene)) return false;
+    begin_case(c);
+    sub_folder(c, "case", folder);
+    *p = (crash_power){folder,  c->shared, empty_case, live_on,    c, c->all, p->moment,
+                       p->loss, 1,         p->images,  p->moments, 0, 0};
+    if (!crash_power_run(p, scene))
+        return report(c, "loss of power", "'%s' --power --moment %llu --loss %llu", scene->name,
+                      (unsigned long long)p->failed_moment, (unsigned long long)p->failed_loss);
+    if (!c->quiet)
+        printf("ok - loss of power, %s: %llu images\n", scene->name, (unsigned long long)(p->images - images));
+    return true;
 }
 
 static bool run_scenes(crasher *c)
 {
     for (unsigned i = 0; i < crash_n_scenes; i++)
-        if ((!c->only || strcmp(c->only, crash_scenes[i].name) == 0) && !run_scene(c, &crash_scenes[i])) return false;
+        if (!c->only || strcmp(c->only, crash_scenes[i].name) == 0)
+            if (c->is_power ? !lose_power(c, &crash_scenes[i]) : !run_scene(c, &crash_scenes[i])) return false;
     return true;
 }
+
+/* ---- teeth: without a rule it must fail ---- */
+
+/* Rules that others must miss, and this does too. */
+static const char *const more_teeth[] = {"MANIFEST_FIRST", "PILL_FIRST", "SWEEP_ERASE_BY_CAS", "SWEEP_INSERT_ABSENT",
+                                         "COPY_CARRIES_ALL"};
+
+static bool bites(crasher *c, const char *rule, bool is_power)
+{
+    crasher one = *c;
+    one.quiet = true;
+    one.is_power = is_power;
+    must(seg_rule_switch(rule, false), rule);
+    bool failed = !run_scenes(&one);
+    (void)seg_rule_switch(rule, true); /* it was there before */
+    if (failed) printf("ok - without %s: %s\n", rule, one.said);
+    else printf("not ok - without %s: nothing missed it\n", rule);
+    return failed;
+}
+
+static bool show_teeth(crasher *c)
+{
+    bool ok = true;
+    for (unsigned r = 0; r < SEG_N_RULES; r++) {
+        const char *by = seg_rule_missed_by((seg_rule)r), *rule = seg_rule_name((seg_rule)r);
+        bool is_power = strcmp(by, "POWER") == 0;
+        if (is_power || strcmp(by, "CRASH") == 0) ok &= bites(c, rule, is_power);
+    }
+    for (size_t i = 0; i < sizeof more_teeth / sizeof more_teeth[0]; i++) ok &= bites(c, more_teeth[i], false);
+    return ok;
+}
+
+/* ---- the whole ---- */
 
 /* Every point was visited, and led to a death. */
 static bool tell(const crasher *c)
 {
+    if (c->is_power) {
+        printf("ok - loss of power at %llu moments, %llu images of disks; every acknowledged write was there, and the "
+               "migrations came to their end\n",
+               (unsigned long long)c->power.moments, (unsigned long long)c->power.images);
+        return true;
+    }
     uint64_t visits = 0, kills = 0, never = 0;
     for (int i = 0; i < SEG_N_CRASH_POINTS; i++) {
         visits += c->visits[i];
@@ -230,24 +323,45 @@ static void *share(size_t size)
     return memory;
 }
 
+static bool parse(crasher *c, int argc, char **argv)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+        uint64_t *number;
+        const char **text;
+    } options[] = {
+        {"--all", &c->all, NULL, NULL},
+        {"--keep", &c->keep, NULL, NULL},
+        {"--twice", &c->twice, NULL, NULL},
+        {"--power", &c->is_power, NULL, NULL},
+        {"--teeth", &c->is_teeth, NULL, NULL},
+        {"--hit", NULL, &c->hit, NULL},
+        {"--moment", NULL, &c->power.moment, NULL},
+        {"--loss", NULL, &c->power.loss, NULL},
+        {"--only", NULL, NULL, &c->only},
+        {"--point", NULL, NULL, &c->point},
+        {"--without", NULL, NULL, &c->without},
+    };
+    for (int i = 1; i < argc; i++) {
+        size_t n = 0, n_options = sizeof options / sizeof options[0];
+        while (n < n_options && strcmp(options[n].name, argv[i]) != 0) n++;
+        if (n == n_options || (!options[n].flag && i + 1 == argc)) return false;
+        if (options[n].flag) *options[n].flag = true;
+        else if (options[n].text) *options[n].text = argv[++i];
+        else if (!seg_parse_u64(segue_str(argv[++i]), options[n].number)) return false;
+    }
+    return !c->without || seg_rule_switch(c->without, false);
+}
+
 int main(int argc, char **argv)
 {
     crasher c = {.random = 1};
-    bool ok = true;
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a child has nothing of ours to say */
-    for (int i = 1; i < argc && ok; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--all") == 0) c.all = true;
-        else if (strcmp(argv[i], "--keep") == 0) c.keep = true;
-        else if (strcmp(argv[i], "--only") == 0) c.only = value, i++;
-        else if (strcmp(argv[i], "--point") == 0) c.point = value, i++;
-        else if (strcmp(argv[i], "--hit") == 0) ok = seg_parse_u64(segue_str(value), &c.hit) && ++i;
-        else if (strcmp(argv[i], "--without") == 0) ok = seg_rule_switch(value, false) && ++i;
-        else ok = false;
-    }
-    if (!ok) {
+    if (!parse(&c, argc, argv)) {
         (void)fprintf(stderr,
-                      "usage: segue-crash [--all] [--only SCENE] [--point NAME] [--hit N] [--without RULE] [--keep]\n");
+                      "usage: segue-crash [--power | --teeth] [--all] [--only SCENE] [--without RULE] [--keep]\n"
+                      "                   [--point NAME [--hit N [--twice]]] [--moment N --loss N]\n");
         return 2;
     }
     (void)snprintf(c.folder, sizeof c.folder, "%s/segue-crash-XXXXXX",
@@ -255,8 +369,8 @@ int main(int argc, char **argv)
     must(mkdtemp(c.folder) != NULL, c.folder);
     c.shared = share(sizeof *c.shared);
     c.start = share(sizeof *c.start);
-    ok = run_scenes(&c);
-    if (ok && !c.only && !c.point) ok = tell(&c);
+    bool ok = c.is_teeth ? show_teeth(&c) : run_scenes(&c);
+    if (ok && !c.only && !c.point && !c.is_teeth) ok = tell(&c);
     if (!c.keep || ok) remove_folder(c.folder);
     return ok ? 0 : 1;
 }

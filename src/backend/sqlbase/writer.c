@@ -99,7 +99,7 @@ static segue_status check_place(const seg_sql_conn *conn, segue_call *call)
 static segue_status set_sync(seg_sql_engine *e, seg_sql_conn *conn, segue_call *call)
 {
     static const char *const sql[] = {"PRAGMA synchronous=OFF", "PRAGMA synchronous=NORMAL", "PRAGMA synchronous=FULL"};
-    seg_sql_sync sync = atomic_load(&e->sync);
+    seg_sql_sync sync = SEG_RULE(SYNC_BEFORE_ANSWER) ? atomic_load(&e->sync) : SEG_SQL_SYNC_NORMAL;
     if (sync == conn->sync) return SEGUE_OK;
     segue_status st = seg_sql_exec(conn, sql[sync], call);
     if (st == SEGUE_OK) conn->sync = sync;

@@ -2,6 +2,7 @@
 #include "backend/sqlite/tables.h"
 #include "base/base.h"
 #include "base/crash.h"
+#include "base/rules.h"
 
 #define MARK "0x53656775" /* "Segu", in application_id */
 
@@ -79,7 +80,8 @@ static segue_status judge(const seg_sql_conn *conn, const format *f, seg_sql_mod
 static segue_status bring_up_to_date(seg_sql_conn *conn, seg_sql_mode mode, segue_call *call)
 {
     format f = {0};
-    segue_status st = seg_sql_exec(conn, "BEGIN IMMEDIATE", call);
+    bool in_one = SEG_RULE(FORMAT_IN_ONE);
+    segue_status st = in_one ? seg_sql_exec(conn, "BEGIN IMMEDIATE", call) : SEGUE_OK;
     if (st != SEGUE_OK) return st;
     st = read_format(conn, &f, call);
     if (st == SEGUE_OK) st = judge(conn, &f, mode, call);
@@ -87,7 +89,7 @@ static segue_status bring_up_to_date(seg_sql_conn *conn, seg_sql_mode mode, segu
         st = seg_sql_exec(conn, steps[v], call);
         SEG_CRASH_POINT(FORMAT_STEP);
     }
-    if (st == SEGUE_OK) st = seg_sql_exec(conn, "COMMIT", call);
+    if (st == SEGUE_OK && in_one) st = seg_sql_exec(conn, "COMMIT", call);
     if (st != SEGUE_OK && !sqlite3_get_autocommit(conn->db))
         (void)seg_sql_exec(conn, "ROLLBACK", NULL); /* closing the connection does it otherwise */
     return st;
