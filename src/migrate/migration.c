@@ -133,6 +133,8 @@ segue_status seg_migration_look(segue_migration *m, segue_error *err)
     segue_call call = seg_migration_call(m, err);
     seg_status_free(&m->status);
     segue_status st = seg_status_load(m->to, m->name, &m->status, &call);
+    /* This very handle was the runner, and could not even say any more that it has left. */
+    if (st == SEGUE_OK && m->own_id[0] && strcmp(m->status.runner.id, m->own_id) == 0) return st;
     if (st != SEGUE_OK || !seg_runner_is_alive(&m->status.runner, m->env, m->options.stale_ns)) return st;
     return seg_error_set(err, SEGUE_BUSY_ELSEWHERE,
                          "migration \"%s\" is being run by process %lld on %.60s; wait for it, or stop it", m->name,
@@ -173,6 +175,7 @@ segue_status seg_migration_claim(segue_migration *m, segue_error *err)
     m->status.epoch++;
     m->status.last_error[0] = '\0';
     seg_runner_here(m->env, &m->status.runner);
+    memcpy(m->own_id, m->status.runner.id, sizeof m->own_id);
     segue_status st = seg_migration_save(m, err);
     m->is_runner = st == SEGUE_OK;
     bool is_over = m->status.stage == SEGUE_STAGE_CLEAN;

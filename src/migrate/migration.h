@@ -28,6 +28,7 @@ struct segue_migration {
 
     /* The runner's, on its thread only. */
     seg_status status;
+    char own_id[SEG_ID_SIZE]; /* as the runner that it is, or was last */
     bool is_runner;                       /* it has claimed the status record, and has not left */
     const segue_verified *verifying;      /* a verification on its own: what it has found; or NULL */
     int64_t began_ns, saved_ns, shown_ns; /* monotonic; active_ns counts up to saved_ns */

@@ -239,8 +239,12 @@ segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *ca
         return segue_fail(call, SEGUE_NO_MEMORY, "out of memory for the status record of a migration");
     segue_status st = SEGUE_RETRY;
     for (int i = 0; i < TRIES && st == SEGUE_RETRY; i++) st = put_status(to, status, segue_buf_slice(&text), call);
-    if (st == SEGUE_RETRY)
-        return segue_fail(call, SEGUE_UNAVAILABLE, "%s: the status record cannot be written", segue_store_url(to));
+    if (st == SEGUE_RETRY) {
+        segue_error why = {0}; /* what the last attempt has met */
+        if (call->err) why = *call->err;
+        return segue_fail(call, SEGUE_UNAVAILABLE, "%.80s: the status record cannot be written: %s",
+                          segue_store_url(to), why.message);
+    }
     if (st == SEGUE_CAS_MISMATCH || st == SEGUE_NOT_FOUND)
         return segue_fail(call, SEGUE_BUSY_ELSEWHERE, "somebody else has taken over migration \"%s\"", status->name);
     return st;

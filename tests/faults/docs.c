@@ -102,13 +102,13 @@ static const step bodies[] = {
     {"set", set, 0},
     {"add raw", add_raw, 0},
     {"set raw", set_raw, 0},
-    {"get", get, 0},
-    {"get a tombstone", get_record, 0},
-    {"get", get, 0},
+    {"get", get, STEP_READS},
+    {"get a tombstone", get_record, STEP_READS},
+    {"get", get, STEP_READS},
     {"write by CAS", write_cas, 0},
     {"write by a wrong CAS", write_wrong_cas, 0},
-    {"get nothing", get_nothing, 0},
-    {"get what has expired", get_expired, 0},
+    {"get nothing", get_nothing, STEP_READS},
+    {"get what has expired", get_expired, STEP_READS},
     {"append", append, 0},
     {"touch", touch, 0},
     {"touch again", touch_same, 0},
@@ -116,9 +116,9 @@ static const step bodies[] = {
     {"incr", incr, 0},
     {"incr a new one", incr_new, 0},
     {"incr a text", incr_text, 0},
-    {"exists", exists, 0},
-    {"get expiry", get_expiry, 0},
-    {"get the new one", get_new, 0},
+    {"exists", exists, STEP_READS},
+    {"get expiry", get_expiry, STEP_READS},
+    {"get the new one", get_new, STEP_READS},
     {"remove by CAS", remove_doc, 0},
     {"remove what is gone", remove_gone, 0},
     {"delete", delete_doc, 0},
@@ -199,8 +199,8 @@ STEP(path_mismatch)
 }
 
 static const step paths[] = {
-    {"get a path", path_get, 0},
-    {"get a path of a tombstone's xattr", path_get_xattr, 0},
+    {"get a path", path_get, STEP_READS},
+    {"get a path of a tombstone's xattr", path_get_xattr, STEP_READS},
     {"set a path", path_set, 0},
     {"set a path of nothing", path_set_new, 0},
     {"insert a path by CAS", path_insert, 0},
@@ -307,8 +307,8 @@ STEP(xattr_that_is_none)
 }
 
 static const step xattrs[] = {
-    {"get xattrs", xattrs_get, 0},
-    {"get with xattrs", get_with_xattrs, 0},
+    {"get xattrs", xattrs_get, STEP_READS},
+    {"get with xattrs", get_with_xattrs, STEP_READS},
     {"set xattrs", xattrs_set, 0},
     {"update xattrs by CAS", xattrs_update, 0},
     {"touch an xattr", touch_xattr, 0},
@@ -320,7 +320,7 @@ static const step xattrs[] = {
     {"write a new tombstone", write_new_tombstone, 0},
     {"write a resurrection", write_resurrection, 0},
     {"delete with xattrs", delete_with_xattrs, 0},
-    {"xattrs of nothing", xattrs_of_nothing, 0},
+    {"xattrs of nothing", xattrs_of_nothing, STEP_READS},
     {"an xattr that is no JSON", xattr_that_is_none, 0},
 };
 
@@ -464,7 +464,7 @@ static const step updates[] = {
     {"update that asks again and deletes", update_deletes, 0},
     {"update that leaves it", update_leaves, 0},
     {"update that stops", update_stops, 0},
-    {"get", get_previous, 0},
+    {"get", get_previous, STEP_READS},
     {"update from what is known", update_previous, 0},
     {"update from what was known", update_previous, 0},
     {"update with xattrs", write_update_doc, 0},

@@ -10,4 +10,11 @@ void heal_memory(const fault *f, play *p);
 bool memory_fired(const fault *f, play *p);
 bool memory_may_answer(const fault *f, segue_status st);
 
+/* disk.c. which: of its table. */
+enum { N_DISK_TROUBLES = 14 };
+void arm_disk(const fault *f, play *p, long nth, bool persistent);
+void heal_disk(const fault *f, play *p);
+bool disk_fired(const fault *f, play *p);
+bool disk_may_answer(const fault *f, segue_status st);
+
 #endif

@@ -1,6 +1,7 @@
 /* Playing a script: undisturbed, for what it answers and leaves, and with a fault. */
 #include "faults/play.h"
 
+#include "support/disk.h"
 #include "support/memory.h"
 #include "support/show.h"
 
@@ -60,8 +61,8 @@ static int64_t mono_ns(void *ctx) { return 1000000000 + atomic_load(&((play *)ct
 
 static void sleep_ns(void *ctx, int64_t ns)
 {
-    if (ns > 0) atomic_fetch_add(&((play *)ctx)->skew_ns, ns);
-    segue_env_default()->sleep_ns(NULL, 1000); /* other threads must come to their turn */
+    if (ns > 0) atomic_fetch_add(&((play *)ctx)->skew_ns, 50 * ns); /* at least ns, and few turns until patience ends */
+    segue_env_default()->sleep_ns(NULL, 1000);                      /* other threads must come to their turn */
 }
 
 static void random_bytes(void *ctx, void *out, size_t size)
@@ -123,6 +124,10 @@ static void make_folder(play *p)
     seg_assert(made);
     fill_url(p, p->where->url, p->url);
     if (p->where->fallback) fill_url(p, p->where->fallback, p->fallback_url);
+}
+
+static void copy_buckets(const play *p)
+{
     const char *const urls[] = {p->url, p->fallback_url};
     for (size_t i = 0; i < 2; i++) {
         char directory[256];
@@ -179,26 +184,36 @@ static segue_store *open_one(play *p, const char *url)
     return store;
 }
 
-static void begin_play(play *p, const script *sc, const setting *where)
+/* The stores below its folder, each behind a fault filter, and the dual store. */
+static void open_world(play *p, segue_phase phase)
+{
+    p->below_p = open_one(p, p->url);
+    must(p, seg_fault_open(p->below_p, &p->p, &p->err));
+    p->s = p->p;
+    if (!p->where->fallback) return;
+    p->below_f = open_one(p, p->fallback_url);
+    must(p, seg_fault_open(p->below_f, &p->f, &p->err));
+    segue_dual_options options = {phase};
+    must(p, segue_dual_open(p->p, p->f, &options, &p->s, &p->err));
+}
+
+static void make_play(play *p, const setting *where)
 {
     memset(p, 0, sizeof *p);
     p->where = where;
     p->env = (segue_env){p, wall_ns, mono_ns, sleep_ns, random_bytes};
     p->random = 1;
     make_folder(p);
+}
+
+static void begin_play(play *p, const script *sc, const setting *where)
+{
+    make_play(p, where);
+    copy_buckets(p);
+    test_disk_watch(where->on_disk ? p->folder : NULL);
     if (sc->flags & (SCRIPT_OPENS | SCRIPT_NO_STORE)) return;
-    p->below_p = open_one(p, p->url);
-    must(p, seg_fault_open(p->below_p, &p->p, &p->err));
-    if (!where->fallback) {
-        seed(p, p->p);
-        p->s = p->p;
-        return;
-    }
-    p->below_f = open_one(p, p->fallback_url);
-    must(p, seg_fault_open(p->below_f, &p->f, &p->err));
-    seed(p, p->below_f);
-    segue_dual_options options = {sc->flags & SCRIPT_LEGACY ? SEGUE_PHASE_LEGACY : SEGUE_PHASE_FORWARD};
-    must(p, segue_dual_open(p->p, p->f, &options, &p->s, &p->err));
+    open_world(p, sc->flags & SCRIPT_LEGACY ? SEGUE_PHASE_LEGACY : SEGUE_PHASE_FORWARD);
+    seed(p, where->fallback ? p->below_f : p->p);
 }
 
 static void end_play(play *p)
@@ -341,10 +356,72 @@ static bool answers(const course *c, size_t i, segue_status st)
     return st == h->status && strcmp(c->p->said, h->said) == 0;
 }
 
+/* ---- after a loss of power, or a kill ---- */
+
+static int copy_one(const char *path, const struct stat *st, int type, struct FTW *ftw);
+static char copy_to[128];
+static size_t copy_from;
+
+static int copy_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    char to[512];
+    static char block[65536];
+    (void)st;
+    if (ftw->level == 0) return 0;
+    (void)snprintf(to, sizeof to, "%s%s", copy_to, path + copy_from); /* fits */
+    if (type == FTW_D) return mkdir(to, 0755);
+    size_t n = strlen(path);
+    if (n > 4 && strcmp(path + n - 4, "-shm") == 0) return 0; /* made again by whoever comes first */
+    FILE *in = fopen(path, "rb"), *out = fopen(to, "wb");
+    while (in && out && (n = fread(block, 1, sizeof block, in)) > 0)
+        (void)fwrite(block, 1, n, out); /* it shows later */
+    if (in) (void)fclose(in);           /* as above */
+    return !in || !out || fclose(out) != 0;
+}
+
+/* What is in the files of a play, as they are, or as they would be after a loss of power: opened by somebody else. */
+static char *list_image(const play *p, bool power_is_lost)
+{
+    static play image;
+    segue_phase phase = SEGUE_PHASE_FORWARD;
+    make_play(&image, p->where);
+    (void)snprintf(copy_to, sizeof copy_to, "%s", image.folder); /* it fits */
+    copy_from = strlen(p->folder);
+    int failed = nftw(p->folder, copy_one, 16, FTW_PHYS);
+    seg_assert(!failed && (!power_is_lost || test_disk_after_power_loss(image.folder)));
+    if (p->f) must(p, segue_dual_phase(p->s, &phase));
+    open_world(&image, phase == SEGUE_PHASE_HOLD ? SEGUE_PHASE_FORWARD : phase);
+    char *text = list_records(&image);
+    end_play(&image);
+    return text;
+}
+
+/* Both images hold what step i leaves; or, if the outcome is open, what it would leave. */
+static bool images_hold(const course *c, size_t i, bool is_open)
+{
+    static const char *const names[] = {"a kill", "a loss of power"};
+    bool good = true;
+    for (int lost = 0; lost < 2 && good && c->p->below_p; lost++) {
+        char *now = list_image(c->p, lost);
+        good = strcmp(now, c->m->steps[i].left) == 0 || (is_open && strcmp(now, c->m->steps[i + 1].left) == 0);
+        if (!good)
+            good = complain(c, i ? i - 1 : 0, "after %s there is\n%s, not\n%s", names[lost], now, c->m->steps[i].left);
+        free(now);
+    }
+    return good;
+}
+
+/* A run of many calls tries again, and may give up with its place kept. */
+static bool gives_up(const course *c, size_t i, segue_status st)
+{
+    if (!(c->sc->steps[i].flags & STEP_PARTIAL)) return false;
+    return st == SEGUE_NOT_FINISHED || st == SEGUE_DIFFERENT || (c->f->of_disk && st == SEGUE_UNAVAILABLE);
+}
+
 static bool judge_answer(const course *c, size_t i, segue_status st)
 {
-    bool partial = c->sc->steps[i].flags & STEP_PARTIAL;
-    if (!c->f->may_answer(c->f, st) && !(partial && (st == SEGUE_NOT_FINISHED || st == SEGUE_DIFFERENT)))
+    bool is_read = (c->sc->steps[i].flags & STEP_READS) && st == SEGUE_MAYBE_APPLIED;
+    if (is_read || (!c->f->may_answer(c->f, st) && !gives_up(c, i, st)))
         return complain(c, i, "answered %s (%s) \"%s\", and without a fault it is %s \"%s\"", segue_status_name(st),
                         c->p->err.message, c->p->said, segue_status_name(c->m->steps[i + 1].status),
                         c->m->steps[i + 1].said);
@@ -363,6 +440,7 @@ static bool judge(course *c, size_t i, segue_status st, const play *before)
     if (c->p->cas != before->cas || c->p->value != before->value)
         return complain(c, i, "answered %s and has changed its outputs", segue_status_name(st));
     bool as_before = leaves(c, i), as_after = leaves(c, i + 1);
+    if (c->f->of_disk && !partial && !images_hold(c, i, st == SEGUE_MAYBE_APPLIED)) return false;
     if (st == SEGUE_MAYBE_APPLIED && as_after && !as_before && !partial) {
         c->is_over = true;
         return true;
@@ -416,7 +494,9 @@ verdict play_with_fault(const script *sc, const setting *where, const model *m, 
     f->heal(f, &p);
     if (held && !c.is_over && !leaves(&c, sc->n_steps))
         held = complain(&c, sc->n_steps - 1, "in the end there is not what there should be");
+    if (held && f->of_disk && fired && !c.is_over) held = images_hold(&c, sc->n_steps, false);
     end_play(&p);
+    test_disk_watch(NULL);
     live = atomic_load(&test_memory_live) - live;
     sqlite_live = atomic_load(&test_sqlite_memory_live) - sqlite_live;
     if (held && (live || sqlite_live))

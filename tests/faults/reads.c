@@ -45,12 +45,12 @@ STEP(scan_nothing)
 STEP(write_more) { return segue_set(p->s, K("k010"), K("1"), segue_expiry_none(), NULL, NULL, &p->err); }
 
 static const step reading[] = {
-    {"scan", scan_all, 0},
-    {"scan keys of a prefix", scan_keys, 0},
-    {"scan between", scan_tombstones, 0},
-    {"scan nothing", scan_nothing, 0},
+    {"scan", scan_all, STEP_READS},
+    {"scan keys of a prefix", scan_keys, STEP_READS},
+    {"scan between", scan_tombstones, STEP_READS},
+    {"scan nothing", scan_nothing, STEP_READS},
     {"write one more", write_more, 0},
-    {"scan", scan_all, 0},
+    {"scan", scan_all, STEP_READS},
 };
 
 /* ---- feeds ---- */
@@ -123,12 +123,22 @@ STEP(feed_now)
 }
 
 static const step feeding[] = {
-    {"open a feed", feed_open, 0},       {"next event", feed_next, 0}, {"next event", feed_next, 0},
-    {"where it stands", feed_cursor, 0}, {"change", change, 0},        {"go on there", feed_resume, 0},
-    {"next event", feed_next, 0},        {"next event", feed_next, 0}, {"change", change_more, 0},
-    {"next event", feed_next, 0},        {"next event", feed_next, 0}, {"a feed of two", feed_two, 0},
-    {"a feed from now", feed_now, 0},    {"change", change, 0},        {"next event", feed_next, 0},
-    {"the end", feed_next, 0},
+    {"open a feed", feed_open, STEP_READS},
+    {"next event", feed_next, STEP_READS},
+    {"next event", feed_next, STEP_READS},
+    {"where it stands", feed_cursor, 0},
+    {"change", change, 0},
+    {"go on there", feed_resume, STEP_READS},
+    {"next event", feed_next, STEP_READS},
+    {"next event", feed_next, STEP_READS},
+    {"change", change_more, 0},
+    {"next event", feed_next, STEP_READS},
+    {"next event", feed_next, STEP_READS},
+    {"a feed of two", feed_two, STEP_READS},
+    {"a feed from now", feed_now, STEP_READS},
+    {"change", change, 0},
+    {"next event", feed_next, STEP_READS},
+    {"the end", feed_next, STEP_READS},
 };
 
 /* ---- what has expired, what was deleted ---- */
@@ -235,17 +245,17 @@ STEP(close_it)
 }
 
 static const step opening[] = {
-    {"open a new store", open_new, 0},
-    {"read nothing", read, 0},
+    {"open a new store", open_new, STEP_READS},
+    {"read nothing", read, STEP_READS},
     {"write", write, 0},
-    {"open it twice", open_twice, 0},
-    {"open with stats", open_stats, 0},
-    {"read", read, 0},
+    {"open it twice", open_twice, STEP_READS},
+    {"open with stats", open_stats, STEP_READS},
+    {"read", read, STEP_READS},
     {"stats", stats, 0},
     {"a dual store of one", same_sides, 0},
-    {"open with trace", open_trace, 0},
+    {"open with trace", open_trace, STEP_READS},
     {"write again", write, 0},
-    {"open for reading", open_read_only, 0},
+    {"open for reading", open_read_only, STEP_READS},
     {"read only", write, 0},
     {"a wrong URL", open_wrong, 0},
     {"an unknown scheme", open_unknown, 0},
@@ -253,10 +263,10 @@ static const step opening[] = {
 
 /* The same, the last handle being closed between. */
 static const step reopening[] = {
-    {"open a new store", open_new, 0},       {"write", write, 0}, {"close", close_it, 0},
-    {"open it again", open_stats, 0},        {"read", read, 0},   {"close", close_it, 0},
-    {"open for reading", open_read_only, 0}, {"read", read, 0},   {"close", close_it, 0},
-    {"open it again", open_new, 0},
+    {"open a new store", open_new, STEP_READS},       {"write", write, 0},        {"close", close_it, 0},
+    {"open it again", open_stats, STEP_READS},        {"read", read, STEP_READS}, {"close", close_it, 0},
+    {"open for reading", open_read_only, STEP_READS}, {"read", read, STEP_READS}, {"close", close_it, 0},
+    {"open it again", open_new, STEP_READS},
 };
 
 const script read_scripts[] = {

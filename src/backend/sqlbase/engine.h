@@ -76,6 +76,10 @@ typedef segue_status (*seg_sql_job_fn)(seg_sql_conn *conn, void *arg, segue_call
  * file was moved or deleted meanwhile), MAYBE_APPLIED (the commit failed, and it cannot be told how far it came). */
 segue_status seg_sql_write(seg_sql_engine *engine, seg_sql_job_fn fn, void *arg, segue_call *call);
 
+/* The same for what does no harm if it is done twice: a collection, an index, a higher clock. Instead of MAYBE_APPLIED:
+ * UNAVAILABLE, for the same call may be made again. */
+segue_status seg_sql_ensure(seg_sql_engine *engine, seg_sql_job_fn fn, void *arg, segue_call *call);
+
 /* The highest CAS that the file knows of, of what is committed. CORRUPT. */
 segue_status seg_sql_read_clock(seg_sql_conn *conn, uint64_t *ret_highest, segue_call *call);
 /* The CAS for a record to be stored: above every one that the file knows of. */

@@ -51,12 +51,24 @@ static segue_status no_memory(const seg_sql_handle *h, segue_call *call)
     return segue_fail(call, SEGUE_NO_MEMORY, "%s: out of memory for a record", h->engine->kind->name);
 }
 
+static segue_status check_writable(const seg_sql_handle *h, segue_call *call)
+{
+    if (!h->read_only) return SEGUE_OK;
+    return segue_fail(call, SEGUE_READ_ONLY, "%s: %s was opened for reading only", h->engine->kind->name,
+                      h->engine->path);
+}
+
 static segue_status write(const seg_sql_handle *h, seg_sql_job_fn fn, void *job, segue_call *call)
 {
-    if (h->read_only)
-        return segue_fail(call, SEGUE_READ_ONLY, "%s: %s was opened for reading only", h->engine->kind->name,
-                          h->engine->path);
-    return seg_sql_write(h->engine, fn, job, call);
+    segue_status st = check_writable(h, call);
+    return st == SEGUE_OK ? seg_sql_write(h->engine, fn, job, call) : st;
+}
+
+/* What does no harm if it is done twice. */
+static segue_status ensure(const seg_sql_handle *h, seg_sql_job_fn fn, void *job, segue_call *call)
+{
+    segue_status st = check_writable(h, call);
+    return st == SEGUE_OK ? seg_sql_ensure(h->engine, fn, job, call) : st;
 }
 
 /* ---- one row ---- */
@@ -254,7 +266,7 @@ static segue_status need_index(const seg_sql_handle *h, seg_sql_conn *conn, segu
                           "%s: %s has no index for feeds yet, and is open for reading only; open a feed of it once "
                           "where it may be written",
                           e->kind->name, e->path);
-    if (!there) st = write(h, make_index, NULL, call);
+    if (!there) st = ensure(h, make_index, NULL, call);
     if (st == SEGUE_OK) atomic_store(&e->has_index, true);
     return st;
 }
@@ -564,7 +576,7 @@ segue_status seg_sql_slot_highest(void *self, uint64_t at_least, uint64_t *ret_c
     uint64_t found = atomic_load(&h->engine->found.highest);
     if (highest < found) highest = found;
     if (st == SEGUE_OK && highest < at_least) {
-        st = write(h, run_raise, &r, call);
+        st = ensure(h, run_raise, &r, call);
         highest = at_least;
     }
     if (st == SEGUE_OK) *ret_cas = highest;

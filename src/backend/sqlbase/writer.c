@@ -169,7 +169,7 @@ static segue_status commit(seg_sql_engine *e, seg_sql_conn *conn, segue_call *ca
     if (!conn->changed_any || code == SQLITE_FULL || code == SQLITE_BUSY || overwrite_remains(e, conn)) return st;
     if (!SEG_RULE(LOST_COMMIT_IS_UNKNOWN)) return st;
     return segue_fail(call, SEGUE_MAYBE_APPLIED, "%s: %s: the commit failed (%s): the write may have been applied",
-                      conn->kind->name, conn->path, segue_status_text(st));
+                      conn->kind->name, conn->path, sqlite3_errstr(code));
 }
 
 static segue_status run_job(seg_sql_conn *conn, job *j)
@@ -362,4 +362,13 @@ segue_status seg_sql_write(seg_sql_engine *engine, seg_sql_job_fn fn, void *arg,
     if (leads || !wait_for_turn(engine, &j)) lead(engine, &j);
     (void)sem_destroy(&j.wake); /* nobody else knows it any more */
     return j.status;
+}
+
+segue_status seg_sql_ensure(seg_sql_engine *engine, seg_sql_job_fn fn, void *arg, segue_call *call)
+{
+    segue_status st = seg_sql_write(engine, fn, arg, call);
+    if (st != SEGUE_MAYBE_APPLIED) return st;
+    segue_error why = {0};
+    if (call->err) why = *call->err;
+    return segue_fail(call, SEGUE_UNAVAILABLE, "%.200s; try again", why.message);
 }

@@ -105,7 +105,7 @@ segue_status seg_sqlite_collection(seg_sql_engine *engine, const char *name, boo
     seg_sql_give(engine, conn);
     if (st == SEGUE_NOT_FOUND && !make)
         return segue_fail(call, SEGUE_NO_STORE, "sqlite: %s has no collection %s", engine->path, name);
-    if (st == SEGUE_NOT_FOUND) st = seg_sql_write(engine, make_collection, &c, call);
+    if (st == SEGUE_NOT_FOUND) st = seg_sql_ensure(engine, make_collection, &c, call);
     if (st == SEGUE_OK) *ret_id = c.id;
     return st;
 }
