@@ -9,9 +9,9 @@ _segue()
         case $verb in
         "plan") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --json --quiet --help" ;;
         "rehearse") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --clients= --seconds= --seed= --scratch= --json --quiet --help" ;;
-        "migrate") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --keep --hold-seal --hold-clean --workers= --on-foreign-write= --new-policy --fence= --name= --json --quiet --help" ;;
+        "migrate") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --keep --hold-seal --hold-clean --workers= --new-policy --fence= --on-foreign-write= --name= --json --quiet --help" ;;
         "status") words=" --watch --name= --json --quiet --help" ;;
-        "verify") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --repair --name= --json --quiet --help" ;;
+        "verify") words=" --from= --to= --policy= --metadata-id= --sibling-id= --group= --collection= --repair --on-foreign-write= --name= --json --quiet --help" ;;
         "seal") words=" --name= --json --quiet --help" ;;
         "clean") words=" --name= --fence= --json --quiet --help" ;;
         "get") words=" --raw --xattrs --tombstones --path= --xattr= --json --quiet --help" ;;

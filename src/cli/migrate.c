@@ -182,7 +182,9 @@ int seg_verb_verify(seg_cli *cli)
     segue_migration_options options = {.name = seg_cli_value(cli, "name")};
     verifying v = {.cli = cli, .options = repair ? SEGUE_VERIFY_REPAIR : 0};
     SEG_AUTO_SIDES sides;
-    int code = seg_sides_open(cli, repair ? SEGUE_OPEN_EXISTING : SEGUE_OPEN_READ_ONLY, SEG_SIDES_NEED_TO, &sides);
+    int code = read_foreign(cli, &options.on_foreign_write);
+    if (code == SEG_EXIT_DONE)
+        code = seg_sides_open(cli, repair ? SEGUE_OPEN_EXISTING : SEGUE_OPEN_READ_ONLY, SEG_SIDES_NEED_TO, &sides);
     if (code != SEG_EXIT_DONE) return code;
     segue_status st = with_migration(cli, &sides, &options, step_verify, &v, &err);
     if (st == SEGUE_OK || st == SEGUE_DIFFERENT) {

@@ -34,10 +34,13 @@ static const seg_cli_option migrate[] = {
     {"hold-seal", 0, false, NULL, "stop when verified; `segue seal` is for you to say"},
     {"hold-clean", 0, false, NULL, "stop when sealed; `segue clean` is for you to say"},
     {"workers", 0, false, "N", "threads that move pages (2)"},
-    {"on-foreign-write", 0, false, "WHAT",
-     "somebody wrote the old store behind our back: stop (default), newer (CAS wins), primary (wins)"},
     {"new-policy", 0, false, NULL, "go on although the policy is not the one that the run began under"},
     {"fence", 0, false, "TIME", "wait between seal and clean: longest deadline of operations elsewhere (0s)"},
+    {0}};
+
+static const seg_cli_option foreign[] = {
+    {"on-foreign-write", 0, false, "WHAT",
+     "somebody wrote the old store behind our back: stop (default), newer (CAS wins), primary (wins)"},
     {0}};
 
 static const seg_cli_option fence[] = {
@@ -125,14 +128,15 @@ const seg_cli_verb seg_cli_verbs[] = {
     {"migrate", "", 0, 0, "move the records: forward, sweep, verify, seal, clean",
      "Clients go on meanwhile if they have the dual store open (dual:?primary=TO&fallback=FROM). Ctrl-C keeps the place; the\n"
      "same command goes on from there, also after kill -9. Moving back is the same with both stores exchanged.",
-     "  segue migrate " BOTH " --policy sync-gateway", GROUPS(sides, policies, migrate, name), seg_verb_migrate},
+     "  segue migrate " BOTH " --policy sync-gateway", GROUPS(sides, policies, migrate, foreign, name),
+     seg_verb_migrate},
     {"status", "URL", 1, 1, "how far the migration into a store is",
      "Reads the status record in the new store: stage, counts, rate, the last error. From any process, at any time.",
      "  segue status " NEW, GROUPS(status, name), seg_verb_status},
     {"verify", "", 0, 0, "compare what was moved, by content",
      "Looks up every record that was moved and compares its content with the digest that the sweep took, and looks whether\n"
      "anything in scope is left in the old store. Names the keys that differ and ends with 4 then.",
-     "  segue verify " BOTH " --policy sync-gateway", GROUPS(sides, policies, verify, name), seg_verb_verify},
+     "  segue verify " BOTH " --policy sync-gateway", GROUPS(sides, policies, verify, foreign, name), seg_verb_verify},
     {"seal", "URL", 1, 1, "from now on the new store alone counts",
      "For migrations that were begun with --hold-seal. Refused without the proof of a full pass and its verification.",
      "  segue seal " NEW, GROUPS(name), seg_verb_seal},

@@ -223,6 +223,7 @@ static segue_status forget_gone(batch *b)
         any = it->is_gone = true;
     }
     if (!any || !b->manifest_number) return SEGUE_OK;
+    SEG_CRASH_POINT(SWEEP_GONE);
     segue_buf_clear(&b->manifest);
     segue_status st = remember(b);
     if (st != SEGUE_OK) return st;

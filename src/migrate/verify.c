@@ -1,6 +1,7 @@
 /* L5: verification by content, in constant memory: each manifest against the primary's records of its range, then the
  * keys of the fallback. One thread; reads only, unless it repairs. */
 #include "base/base.h"
+#include "base/crash.h"
 #include "base/env.h"
 #include "migrate/migration.h"
 
@@ -23,6 +24,8 @@ typedef struct verifying {
     segue_page found; /* of the primary, for look-ups in order of key */
     size_t at;
     uint64_t retries;
+    segue_buf kept; /* of a manifest that is repaired: the entries that stay */
+    bool forgets;   /* the last entry that was looked at does not */
 } verifying;
 
 /* ---- differences and their repair ---- */
@@ -44,6 +47,12 @@ static segue_status replace_content(verifying *v, segue_slice key, const damaged
     return seg_call_put(v->m->to, &put, NULL, call);
 }
 
+static segue_status is_in_fallback(segue_migration *m, segue_slice key, segue_call *call)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    return seg_call_get(m->from, key, &doc, call);
+}
+
 /* OK: repaired. NOT_FOUND, CAS_MISMATCH: there is nothing to repair it from. */
 static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice key, const damaged *what,
                            segue_error *err)
@@ -56,6 +65,9 @@ static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice
     switch (kind) {
     case SEGUE_DIFF_LEFT:
     case SEGUE_DIFF_MISSING:
+        if (kind == SEGUE_DIFF_MISSING) st = is_in_fallback(m, key, &call);
+        else st = SEGUE_OK;
+        if (st != SEGUE_OK) break;
         if (m->policy->rules[rule].action == SEGUE_ACTION_COUNTER) st = seg_counter_hand_over(m, key, &swept, &call);
         else st = seg_sweep_key(m, key, &swept, &call);
         break;
@@ -81,20 +93,31 @@ static const char *words(segue_difference_kind kind)
     return "is newer in the fallback than in the primary: somebody wrote it behind the migration's back";
 }
 
+static const char forgotten[] = ", nor has the fallback: taken for erased by somebody else";
+
+/* A record that was remembered to be moved, and was erased behind our back while nobody ran, looks like one that the primary
+ * has lost. Who has said what foreign writes are worth, and asks for repairs, is told of each and lets it go. */
+static bool may_forget(const verifying *v)
+{
+    return v->m->options.on_foreign_write != SEGUE_FOREIGN_STOP && v->m->status.stage < SEGUE_STAGE_SEALED;
+}
+
 /* `what`: for SEGUE_DIFF_CONTENT, else NULL. */
 static segue_status report(verifying *v, segue_difference_kind kind, segue_slice key, const damaged *what,
                            segue_error *err)
 {
-    char quoted[SEG_QUOTED_MAX], text[SEG_QUOTED_MAX + 120];
+    char quoted[SEG_QUOTED_MAX], text[SEG_QUOTED_MAX + 200];
     segue_difference d = {.kind = kind, .key = key, .text = text};
     v->v->differences++;
     if (v->options & SEGUE_VERIFY_REPAIR) {
         segue_status st = repair(v, kind, key, what, err);
+        SEG_CRASH_POINT(VERIFY_REPAIRED);
         if (st != SEGUE_OK && st != SEGUE_NOT_FOUND && st != SEGUE_CAS_MISMATCH && st != SEGUE_NOT_A_NUMBER) return st;
-        d.repaired = st == SEGUE_OK;
+        v->forgets = kind == SEGUE_DIFF_MISSING && st == SEGUE_NOT_FOUND && may_forget(v);
+        d.repaired = st == SEGUE_OK || v->forgets;
         v->v->repaired += d.repaired;
     }
-    (void)snprintf(text, sizeof text, "%s %s", seg_quote(key, quoted), words(kind));
+    (void)snprintf(text, sizeof text, "%s %s%s", seg_quote(key, quoted), words(kind), v->forgets ? forgotten : "");
     if (v->fn) v->fn(v->ctx, &d);
     return SEGUE_OK;
 }
@@ -163,6 +186,16 @@ static segue_status check_entry(verifying *v, const seg_entry *e, const segue_re
     return SEGUE_OK;
 }
 
+/* The entries that are kept, in its place. */
+static segue_status rewrite(verifying *v, const segue_record *manifest, segue_error *err)
+{
+    segue_call call = seg_migration_call(v->m, err);
+    segue_put put = seg_manifest_put(manifest->key, &v->kept);
+    put.condition = SEGUE_IF_CAS;
+    put.if_cas = manifest->cas;
+    return seg_call_put(v->m->to, &put, NULL, &call);
+}
+
 static segue_status check_manifest(verifying *v, const segue_record *manifest, segue_error *err)
 {
     char quoted[SEG_QUOTED_MAX];
@@ -178,13 +211,20 @@ static segue_status check_manifest(verifying *v, const segue_record *manifest, s
         return seg_error_set(err, SEGUE_CORRUPT, "the manifest %s cannot be understood",
                              seg_quote(manifest->key, quoted));
     forget_found(v);
+    segue_buf_clear(&v->kept);
+    bool forgets = false;
     for (at = 0; seg_manifest_next(manifest->body, &at, &e, &ok); left--) {
         const segue_record *rec = NULL;
+        v->forgets = false;
         segue_status st = find(v, e.key, last, left, false, &rec, err);
         if (st == SEGUE_OK) st = check_entry(v, &e, rec, err);
+        bool stays = (v->options & SEGUE_VERIFY_REPAIR) && !v->forgets;
+        if (st == SEGUE_OK && stays && seg_manifest_add(&v->kept, &e) != SEGUE_OK)
+            st = seg_error_set(err, SEGUE_NO_MEMORY, "out of memory in a verification");
         if (st != SEGUE_OK) return st;
+        forgets |= v->forgets;
     }
-    return SEGUE_OK;
+    return forgets ? rewrite(v, manifest, err) : SEGUE_OK;
 }
 
 static segue_status check_manifests(void *ctx, const segue_page *page, segue_error *err)
@@ -247,6 +287,7 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
     segue_status st = seg_each_page(m, m->to, &manifests, check_manifests, &v, err);
     if (st == SEGUE_OK) st = seg_each_page(m, m->from, &fallback, check_fallback, &v, err);
     segue_page_free(&v.found);
+    segue_buf_free(&v.kept);
     if (st != SEGUE_OK || ret->differences == ret->repaired) return st;
     return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu differences, %llu of them repaired",
                          m->name, (unsigned long long)ret->differences, (unsigned long long)ret->repaired);

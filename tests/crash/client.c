@@ -335,9 +335,9 @@ static void reap_courses(judge *j, const crash_entry *e)
     }
 }
 
-static void erase_courses(judge *j)
+static void erase_courses(judge *j, const crash_entry *e)
 {
-    static const course gone = {.there = false};
+    const course gone = {.there = false, .open_applied = e->state == ENTRY_ASKED};
     (void)add_course(j, &gone); /* if it cannot, it says so */
 }
 
@@ -348,7 +348,7 @@ static void take_entry(judge *j, const crash_entry *e)
     j->loose |= e->op == OP_OUTSIDE_SET || e->op == OP_OUTSIDE_ERASE;
     if (is_outside(e->op) && e->status != SEGUE_OK) return;
     if (e->op == OP_OUTSIDE_ERASE) {
-        erase_courses(j);
+        erase_courses(j, e);
         return;
     }
     unsigned n = j->n;

@@ -27,14 +27,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOME_HITS = 2 }; /* besides the first and the last */
+enum {
+    SOME_HITS = 2,
+    RECOVERIES = 4
+}; /* besides the first and the last; kills at a point that only recoveries come by */
 
 typedef struct crasher {
     char folder[100];
     crash_shared *shared, *start; /* start: as it is when the stores were made */
-    bool all, keep, twice, quiet, is_teeth;
-    const char *only, *point, *without;
-    uint64_t hit; /* 0: those that are due */
+    bool all, keep, quiet, is_teeth;
+    const char *only, *point, *then, *without;
+    uint64_t hit;                             /* 0: those that are due */
+    uint64_t undisturbed[SEG_N_CRASH_POINTS]; /* hits of a life of this scene without deaths */
     uint64_t visits[SEG_N_CRASH_POINTS], kills[SEG_N_CRASH_POINTS];
     uint64_t random, lives;
     bool is_power;
@@ -144,29 +148,53 @@ static bool report(crasher *c, const char *what, const char *format, ...)
     return false;
 }
 
-static bool report_kill(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t nth, bool twice,
-                        const char *what)
+/* A first death, and maybe a second one while it recovers: at its point's first hit. */
+typedef struct deaths {
+    seg_crash_point point;
+    uint64_t nth;
+    bool has_second;
+    seg_crash_point second;
+} deaths;
+
+static bool report_kill(crasher *c, const crash_scene *scene, const deaths *d, const char *what)
 {
-    return report(c, what, "'%s' --point %s --hit %llu%s", scene->name, seg_crash_name(point), (unsigned long long)nth,
-                  twice ? " --twice" : "");
+    return report(c, what, "'%s' --point %s --hit %llu%s%s", scene->name, seg_crash_name(d->point),
+                  (unsigned long long)d->nth, d->has_second ? " --then " : "",
+                  d->has_second ? seg_crash_name(d->second) : "");
 }
 
-/* Die there; if `twice`, die at the same point once more while recovering; then live to the end. */
-static bool run_case(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t nth, bool twice)
+/* Die there; then live to the end. */
+static bool die(crasher *c, const crash_scene *scene, const deaths *d)
 {
     begin_case(c);
-    ending e = live(c, scene, point, nth, false);
+    ending e = live(c, scene, d->point, d->nth, false);
     if (e == ENDED_WELL) (void)crash_fail(c->shared, "it was not killed: the hits are not the same each time");
-    if (e != WAS_KILLED) return report_kill(c, scene, point, nth, twice, "before it was killed");
-    c->kills[point]++;
-    if (twice) {
-        e = live(c, scene, point, 1, false);
-        if (e == ENDED_BADLY) return report_kill(c, scene, point, nth, twice, "recovering, before the second kill");
+    if (e != WAS_KILLED) return report_kill(c, scene, d, "before it was killed");
+    c->kills[d->point]++;
+    if (d->has_second) {
+        e = live(c, scene, d->second, 1, false);
+        if (e == ENDED_BADLY) return report_kill(c, scene, d, "recovering, before the second kill");
         if (e == ENDED_WELL) return true; /* the rest of the way does not come by there */
-        c->kills[point]++;
+        c->kills[d->second]++;
     }
-    return live(c, scene, point, 0, false) == ENDED_WELL ||
-           report_kill(c, scene, point, nth, twice, twice ? "after the second kill" : "after the kill");
+    return live(c, scene, d->point, 0, false) == ENDED_WELL ||
+           report_kill(c, scene, d, d->has_second ? "after the second kill" : "after the kill");
+}
+
+/* Also at the points that only who recovers comes by. */
+static bool die_and_recover(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t nth)
+{
+    uint64_t hits[SEG_N_CRASH_POINTS];
+    deaths d = {.point = point, .nth = nth};
+    bool ok = die(c, scene, &d);
+    memcpy(hits, (const void *)c->shared->crash.hits, sizeof hits);
+    for (int i = 0; ok && i < SEG_N_CRASH_POINTS; i++) {
+        if (!hits[i] || c->undisturbed[i] || (!c->all && c->kills[i] >= RECOVERIES)) continue;
+        c->visits[i] += hits[i];
+        d = (deaths){point, nth, true, (seg_crash_point)i};
+        ok = die(c, scene, &d);
+    }
+    return ok;
 }
 
 static uint64_t pick(crasher *c, uint64_t n)
@@ -177,12 +205,15 @@ static uint64_t pick(crasher *c, uint64_t n)
 
 static bool run_point(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t hits)
 {
-    if (c->hit) return run_case(c, scene, point, c->hit, c->twice);
-    bool ok = run_case(c, scene, point, 1, true);
-    for (uint64_t n = 1; ok && c->all && n <= hits; n++) ok = run_case(c, scene, point, n, false);
+    deaths d = {.point = point, .nth = c->hit ? c->hit : 1, .has_second = !c->hit || c->then, .second = point};
+    for (int i = 0; c->then && i < SEG_N_CRASH_POINTS; i++)
+        if (strcmp(c->then, seg_crash_name((seg_crash_point)i)) == 0) d.second = (seg_crash_point)i;
+    bool ok = die(c, scene, &d);
+    if (c->hit) return ok;
+    for (uint64_t n = 1; ok && c->all && n <= hits; n++) ok = die_and_recover(c, scene, point, n);
     for (unsigned i = 0; ok && !c->all && i < SOME_HITS && hits > 2; i++)
-        ok = run_case(c, scene, point, 1 + pick(c, hits), false);
-    return ok && (c->all || hits == 1 || run_case(c, scene, point, hits, false));
+        ok = die_and_recover(c, scene, point, 1 + pick(c, hits));
+    return ok && (c->all || hits == 1 || die_and_recover(c, scene, point, hits));
 }
 
 static bool make_start(crasher *c, const crash_scene *scene)
@@ -200,11 +231,11 @@ static bool make_start(crasher *c, const crash_scene *scene)
 
 static bool run_scene(crasher *c, const crash_scene *scene)
 {
-    uint64_t hits[SEG_N_CRASH_POINTS], before = c->lives;
+    uint64_t *hits = c->undisturbed, before = c->lives;
     if (!make_start(c, scene)) return false;
     begin_case(c);
     if (live(c, scene, 0, 0, false) != ENDED_WELL) return report(c, "undisturbed", "'%s'", scene->name);
-    memcpy(hits, (const void *)c->shared->crash.hits, sizeof hits);
+    memcpy(hits, (const void *)c->shared->crash.hits, sizeof c->undisturbed);
     bool ok = true;
     for (int i = 0; ok && i < SEG_N_CRASH_POINTS; i++) {
         bool is_checkpoint = i == SEG_CRASH_CHECKPOINT_DUE || i == SEG_CRASH_CHECKPOINT_DONE;
@@ -333,7 +364,7 @@ static bool parse(crasher *c, int argc, char **argv)
     } options[] = {
         {"--all", &c->all, NULL, NULL},
         {"--keep", &c->keep, NULL, NULL},
-        {"--twice", &c->twice, NULL, NULL},
+        {"--then", NULL, NULL, &c->then},
         {"--power", &c->is_power, NULL, NULL},
         {"--teeth", &c->is_teeth, NULL, NULL},
         {"--hit", NULL, &c->hit, NULL},
@@ -361,7 +392,7 @@ int main(int argc, char **argv)
     if (!parse(&c, argc, argv)) {
         (void)fprintf(stderr,
                       "usage: segue-crash [--power | --teeth] [--all] [--only SCENE] [--without RULE] [--keep]\n"
-                      "                   [--point NAME [--hit N [--twice]]] [--moment N --loss N]\n");
+                      "                   [--point NAME [--hit N [--then NAME]]] [--moment N --loss N]\n");
         return 2;
     }
     (void)snprintf(c.folder, sizeof c.folder, "%s/segue-crash-XXXXXX",
