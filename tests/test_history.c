@@ -14,13 +14,15 @@
 
 #include "base/base.h"
 
-/* One operation a line: CLIENT BEGIN END WHAT [ASKED] -> ANSWER. END '-': it never ended. The first line: "none", or
+/* One operation a line: CLIENT BEGIN END WHAT [ASKED] -> ANSWER. END '-': it never ended; '<5': nor can it
+ * be applied after 5. The first line: "none", or
  * "BODY CAS [XATTR]" of the document there at first.
  *   get -> BODY CAS [XATTR] | none       set BODY -> CAS            add BODY -> CAS | exists
  *   write BODY GIVEN -> CAS | mismatch | none                     update BODY GIVEN -> CAS
  *   delete -> CAS | none                 remove GIVEN -> CAS | mismatch | none
  *   incr DELTA [INITIAL] -> NUMBER CAS | none                     xattr VALUE -> CAS | none
- *   replace BODY -> CAS  put-in BODY -> CAS  append BYTE -> CAS | none  touch EXPIRY -> CAS | none  see -> CAS | none
+ *   replace BODY -> CAS  put-in BODY -> CAS  append BYTE -> CAS | none  put BODY GIVEN -> CAS
+ *   touch EXPIRY -> CAS | none  see -> CAS | none
  * and of each: unknown, failed; recas is always unknown. An expiry may stand behind a set's body, and behind the xattr that a
  * get saw; a moment is a second of all clocks. */
 typedef struct known {
@@ -115,6 +117,12 @@ static const known good[] = {
     {"a set has no expiry", "none\n1 1 2 set 6 10 -> 11\n2 3 4 set 7 -> 12\n2 13 14 get -> 7 12\n", NULL},
     {"moved", "5 10\n0 1 - recas -> unknown\n1 3 4 get -> 5 11\n2 5 6 write 7 11 -> 12\n", NULL},
     {"moved, unseen", "5 10\n0 1 - recas -> unknown\n1 3 4 write 7 10 -> mismatch\n2 5 6 get -> 5 11\n", NULL},
+    {"unknown, and applied while it could be", "5 10\n1 1 <4 set 6 -> unknown\n2 3 4 get -> 5 10\n2 5 6 get -> 6 11\n",
+     NULL},
+    {"put over a tombstone", "5 10\n1 1 2 delete -> 11\n2 3 4 put 7 11 -> 12\n2 5 6 get -> 7 12\n", NULL},
+    {"put over what has expired", "none\n1 1 2 set 6 10 -> 11\n2 11 12 put 7 11 -> 13\n2 13 14 get -> 7 13\n", NULL},
+    {"put over what was reaped", "none\n1 1 2 set 6 10 -> 11\n2 11 12 put 7 11 -> mismatch\n", NULL},
+    {"put over nothing", "5 10\n1 1 2 delete -> 11\n2 3 4 put 7 10 -> none\n", NULL},
     {"counter that begins", "none\n1 1 2 incr 5 100 -> 100 11\n2 3 4 incr 5 100 -> 105 12\n3 1 9 incr 1 -> none\n",
      NULL},
     {"update of nothing", "none\n1 1 2 update 6 0 -> 11\n2 3 4 update 7 11 -> 12\n", NULL},
@@ -167,7 +175,8 @@ static seg_op parse_line(char *line)
     *arrow = '\0';
     assert_int_equal(sscanf(line, "%u %llu %23s %15s%n", &op.client, &begin, end, what, &at), 4);
     op.begin = begin;
-    if (end[0] != '-') assert_true(seg_parse_u64(segue_str(end), &op.end));
+    if (end[0] != '-') assert_true(seg_parse_u64(segue_str(end + (end[0] == '<')), &op.end));
+    if (end[0] == '<') op.until = op.end;
     op.kind = kind_of(what);
     unsigned n = numbers(line + at, v);
     op.body = op.kind == SEG_ASK_REMOVE ? 0 : v[0];
@@ -272,6 +281,7 @@ static void make_history(maker *m, size_t n, seg_history *h)
         bool reads = op.kind == SEG_ASK_GET || op.kind == SEG_ASK_SEE;
         bool is_unknown = !reads && pick(m, 100) < m->unknowns;
         if (is_unknown && !is_seen && op.given == now.cas) op.kind = SEG_ASK_SET;
+        if (!is_seen && op.kind == SEG_ASK_PUT) op.given = 0; /* nobody gets the CAS of a tombstone but who made it */
         op.cas = ++cas;
         op.begin = moment - pick(m, 10 * m->width);
         op.end = is_unknown && pick(m, 2) ? UINT64_MAX : moment + pick(m, 10 * m->width);
@@ -292,6 +302,7 @@ static void make_history(maker *m, size_t n, seg_history *h)
         }
         if (op.answer != SEG_ANSWER_OK) op.cas = 0;
         if (is_unknown) {
+            if (op.end != UINT64_MAX) op.until = op.end;
             op.answer = SEG_ANSWER_UNKNOWN;
             op.cas = 0;
         }

@@ -24,9 +24,9 @@ segue_status seg_history_add(seg_history *history, const seg_op *op)
 
 const char *seg_op_name(seg_op_kind kind)
 {
-    static const char *const names[SEG_N_ASKS] = {"get",    "set",    "add",   "write", "update",
-                                                  "delete", "remove", "incr",  "xattr", "replace",
-                                                  "put-in", "append", "touch", "see",   "recas"};
+    static const char *const names[SEG_N_ASKS] = {"get",    "set",   "add",   "write",   "update", "delete",
+                                                  "remove", "incr",  "xattr", "replace", "put-in", "append",
+                                                  "put",    "touch", "see",   "recas"};
     return (unsigned)kind < SEG_N_ASKS ? names[kind] : "?";
 }
 
@@ -71,6 +71,9 @@ static seg_answer needs(const seg_model *now, const seg_op *op)
     case SEG_ASK_UPDATE: /* what an update that has no answer saw is not known */
         if (op->answer == SEG_ANSWER_UNKNOWN || (op->given == 0 && !now->live)) return SEG_ANSWER_OK;
         return now->live && now->cas == op->given ? SEG_ANSWER_OK : SEG_ANSWER_MISMATCH;
+    case SEG_ASK_PUT: /* whether there is no record, purged perhaps, or a tombstone, the model does not know */
+        if (!now->live && op->answer == SEG_ANSWER_NOT_FOUND) return SEG_ANSWER_NOT_FOUND;
+        return op->given && now->cas == op->given ? SEG_ANSWER_OK : SEG_ANSWER_MISMATCH;
     case SEG_ASK_WRITE:
     case SEG_ASK_REMOVE:
         if (!now->live) return SEG_ANSWER_NOT_FOUND;
@@ -103,6 +106,7 @@ static void change(const seg_op *op, seg_model *after)
         after->body = was_live ? after->body + op->body : op->given;
         return;
     case SEG_ASK_ADD:
+    case SEG_ASK_PUT:
     case SEG_ASK_REPLACE: after->xattr = op->xattr; break;
     case SEG_ASK_RECAS: after->live = was_live; return;
     case SEG_ASK_GET:
@@ -120,6 +124,9 @@ seg_answer seg_model_apply(const seg_model *now, bool live, const seg_op *op, se
 {
     seg_model seen = live ? *now : (seg_model){.cas = now->cas};
     seg_answer answer = needs(&seen, op);
+    /* What has expired may have been reaped, and have another CAS by now. */
+    bool is_reaped = now->live && !live && op->kind == SEG_ASK_PUT && op->answer != SEG_ANSWER_UNKNOWN;
+    if (is_reaped && op->answer != SEG_ANSWER_EXISTS) answer = op->answer;
     *ret_after = *now;
     if (answer != SEG_ANSWER_OK || op->kind == SEG_ASK_GET || op->kind == SEG_ASK_SEE) return answer;
     *ret_after = op->kind == SEG_ASK_RECAS ? *now : seen;

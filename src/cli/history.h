@@ -26,6 +26,8 @@ typedef enum seg_op_kind {
     SEG_ASK_REPLACE, /* a set that keeps nothing of what was there */
     SEG_ASK_PUT_IN,  /* a set of the part that the body's number stands for: keeps xattr and expiry of what is live */
     SEG_ASK_APPEND, /* of the byte `body`; a body that is appended to is the FNV-1a hash of its text. Not live: NOT_FOUND */
+    SEG_ASK_PUT,   /* a whole record, xattr and all, over the record with the CAS `given`, a tombstone's or an
+                        expired one's too: else MISMATCH or NOT_FOUND */
     SEG_ASK_TOUCH, /* a new `expiry`; of what is live: else NOT_FOUND */
     SEG_ASK_SEE,   /* a read that tells the CAS alone */
     SEG_ASK_RECAS, /* the document gets another CAS: a move between stores, nobody's operation. Always UNKNOWN */
@@ -46,12 +48,13 @@ typedef struct seg_op {
     seg_answer answer;
     unsigned client;
     bool has_initial;
-    bool has_seen;                /* of TOUCH: saw_body and saw_xattr are what was there */
-    uint64_t begin, end;          /* moments; what ends at 5 and what begins at 5 may have been at the same time */
-    uint64_t body, given;         /* asked */
-    uint64_t cas;                 /* answered; of a write that was applied, and of what a get saw */
+    bool has_seen;        /* of TOUCH: saw_body and saw_xattr are what was there */
+    uint64_t begin, end;  /* moments; what ends at 5 and what begins at 5 may have been at the same time */
+    uint64_t until;       /* of an UNKNOWN one: the moment after which it cannot be applied any more; 0: some day */
+    uint64_t body, given; /* asked */
+    uint64_t cas;         /* answered; of a write that was applied, and of what a get saw */
     uint64_t saw_body, saw_xattr; /* answered: of a get; of INCR saw_body is the number */
-    uint64_t xattr;               /* asked: the xattr that an ADD brings, 0 none */
+    uint64_t xattr;               /* asked: the xattr that an ADD or PUT brings, 0 none */
     uint64_t expiry,
         saw_expiry; /* the document's end, in seconds of the wall clock, 0 none: asked; answered, of a get */
     uint64_t clock_from,

@@ -29,7 +29,9 @@ typedef struct place {
     seg_model now, before; /* before: the write that led here */
     size_t trail;          /* what was done before it */
     size_t next_version;
-    size_t choice;    /* to try next: two of the next version, then four for each unknown write */
+    uint64_t passed;  /* unknown writes until then are not applied any more. Of the others the first ends after all that
+                        was done had begun */
+    size_t choice;    /* to try next: two of the next version, one to pass, four for each unknown write */
     uint64_t hash[2]; /* of the place, for the dead ends */
     size_t unknown;   /* the unknown write that led here, + 1 */
     bool is_idle;     /* an unknown write that nobody saw led here, and it has helped nothing yet */
@@ -152,7 +154,7 @@ static void sort_by_time(judge *j, keyed *k)
         for (size_t e = i; e-- > 0 && j->twin[i] == 0;) {
             const seg_op *a = &h->ops[j->unknown[i]], *b = &h->ops[j->unknown[e]];
             if (a->kind == b->kind && a->body == b->body && a->given == b->given && a->has_initial == b->has_initial &&
-                a->xattr == b->xattr && a->expiry == b->expiry && a->clock_to == b->clock_to)
+                a->xattr == b->xattr && a->expiry == b->expiry && a->clock_to == b->clock_to && a->until == b->until)
                 j->twin[i] = e + 1;
         }
 }
@@ -246,7 +248,8 @@ static bool make_versions(judge *j)
                 return false;
             }
             add_version(j, op->cas, i, true, false);
-            if (op->kind == SEG_ASK_WRITE || op->kind == SEG_ASK_REMOVE || op->kind == SEG_ASK_UPDATE)
+            if (op->kind == SEG_ASK_WRITE || op->kind == SEG_ASK_REMOVE || op->kind == SEG_ASK_UPDATE ||
+                op->kind == SEG_ASK_PUT)
                 add_version(j, op->given, i, false, false);
         } else {
             add_version(j, op->cas, i, false, op->kind == SEG_ASK_GET);
@@ -288,17 +291,29 @@ static void take_back(judge *j, size_t trail)
     }
 }
 
+/* The moment until which the first unknown write that may still be applied can be. */
+static uint64_t least_until(const judge *j, const place *p)
+{
+    uint64_t least = never;
+    for (size_t i = 0; i < j->n_unknown; i++) {
+        uint64_t until = j->h->ops[j->unknown[i]].until;
+        if (until > p->passed && until < least && !j->done[j->unknown[i]]) least = until;
+    }
+    return least;
+}
+
 /* All that changes nothing, fits and may come now. */
-static bool look_around(judge *j, const seg_model *now)
+static bool look_around(judge *j, const place *p)
 {
     size_t before = j->n_trail;
+    uint64_t most = least_until(j, p);
     for (bool more = true; more;) {
-        uint64_t until = least_end(j);
+        uint64_t until = least_end(j) < most ? least_end(j) : most;
         more = false;
         while (j->first_begin < j->n && j->done[j->by_begin[j->first_begin]]) j->first_begin++;
         for (size_t i = j->first_begin; i < j->n && j->h->ops[j->by_begin[i]].begin <= until; i++) {
             size_t op = j->by_begin[i];
-            if (j->done[op] || is_write(&j->h->ops[op]) || !fits(&j->h->ops[op], now)) continue;
+            if (j->done[op] || is_write(&j->h->ops[op]) || !fits(&j->h->ops[op], &p->now)) continue;
             mark(j, op);
             more = true;
         }
@@ -345,7 +360,7 @@ static void hash_place(const judge *j, place *p)
 {
     uint64_t sum = scramble(p->now.body) + 3 * scramble(p->now.xattr + 1) + 5 * scramble(p->now.cas + 2);
     sum += p->now.live + 23 * scramble(p->now.expiry + 29) + 7 * scramble(p->next_version + 3) +
-           (p->is_idle ? 11 * p->unknown : 0);
+           37 * scramble(p->passed) + (p->is_idle ? 11 * p->unknown : 0);
     if (p->is_idle)
         sum += scramble(p->before.body + 13) + scramble(p->before.xattr + 17) + scramble(p->before.expiry + 31) +
                p->before.live + p->n_idle * 19;
@@ -374,7 +389,7 @@ static bool enter(judge *j, place *p)
         j->places_capacity = capacity;
     }
     j->ret->steps++;
-    if (look_around(j, &p->now)) p->is_idle = false;
+    if (look_around(j, p)) p->is_idle = false;
     hash_place(j, p);
     if (j->n_trail > j->deepest || !j->is_stuck) {
         j->deepest = j->n_trail;
@@ -405,29 +420,42 @@ static bool applies(const seg_model *now, bool live, const seg_op *op, seg_model
     return seg_model_may_be(now, op, live) && seg_model_apply(now, live, op, ret_after) == SEG_ANSWER_OK;
 }
 
-/* The next version by its own write. */
-static bool try_known(judge *j, const place *p, bool live, place *ret)
+/* The next version by its own write. `most`: what begins later cannot be next. */
+static bool try_known(judge *j, const place *p, bool live, uint64_t most, place *ret)
 {
     const version *v = p->next_version < j->n_versions ? &j->versions[p->next_version] : NULL;
     if (!v || !v->is_known) return false;
     const seg_op *op = &j->h->ops[v->op];
-    if (op->begin > least_end(j) || !applies(&p->now, live, op, &ret->now)) return false;
+    if (op->begin > most || !applies(&p->now, live, op, &ret->now)) return false;
     if (op->kind == SEG_ASK_INCR && ret->now.body != op->saw_body) return false;
     if (op->has_seen && (ret->now.body != op->saw_body || ret->now.xattr != op->saw_xattr)) return false;
     if (was_for_nothing(p, live, op, &ret->now)) return false;
-    *ret = (place){.now = ret->now, .before = p->now, .trail = j->n_trail, .next_version = p->next_version + 1};
+    *ret = (place){.now = ret->now,
+                   .before = p->now,
+                   .trail = j->n_trail,
+                   .next_version = p->next_version + 1,
+                   .passed = p->passed};
     mark(j, v->op);
     return true;
 }
 
+/* The unknown writes that end first are not applied. */
+static bool try_pass(const judge *j, const place *p, uint64_t until, place *ret)
+{
+    *ret = *p;
+    ret->passed = until;
+    ret->trail = j->n_trail;
+    return until != never;
+}
+
 /* A write of unknown outcome, seen under the CAS of the next version, or by nobody. */
-static bool try_unknown(judge *j, const place *p, size_t i, bool is_seen, bool live, place *ret)
+static bool try_unknown(judge *j, const place *p, size_t i, bool is_seen, bool live, uint64_t most, place *ret)
 {
     const version *v = p->next_version < j->n_versions ? &j->versions[p->next_version] : NULL;
     size_t id = j->unknown[i];
     const seg_op *op = &j->h->ops[id];
-    if (j->done[id] || (j->twin[i] && !j->done[j->unknown[j->twin[i] - 1]]) || op->begin > least_end(j)) return false;
-    if (is_seen && (!v || v->is_known)) return false;
+    if (j->done[id] || (j->twin[i] && !j->done[j->unknown[j->twin[i] - 1]]) || op->begin > most) return false;
+    if ((is_seen && (!v || v->is_known)) || (op->until && op->until <= p->passed)) return false;
     unsigned n_idle = (p->is_idle ? p->n_idle : 0) + (is_addition(op) ? 0 : 1);
     if (!is_seen && n_idle > IDLE_MAX) return false;
     if (!applies(&p->now, live, op, &ret->now) || was_for_nothing(p, live, op, &ret->now)) return false;
@@ -441,6 +469,7 @@ static bool try_unknown(judge *j, const place *p, size_t i, bool is_seen, bool l
                    .before = p->now,
                    .trail = j->n_trail,
                    .next_version = p->next_version + (is_seen ? 1 : 0),
+                   .passed = p->passed,
                    .unknown = i + 1,
                    .is_idle = !is_seen,
                    .n_idle = n_idle};
@@ -452,11 +481,12 @@ static bool try_unknown(judge *j, const place *p, size_t i, bool is_seen, bool l
 static bool go_on(judge *j, place *ret)
 {
     place *p = &j->places[j->n_places - 1];
-    while (p->choice < 4 * j->n_unknown + 2) {
-        size_t c = p->choice++;
-        bool live = c % 2 == 0;
-        if (c < 2 ? try_known(j, p, live, ret) : try_unknown(j, p, (c - 2) / 4, (c - 2) % 4 < 2, live, ret))
-            return true;
+    uint64_t until = least_until(j, p), end = least_end(j), most = until < end ? until : end;
+    while (p->choice < 4 * j->n_unknown + 3) {
+        size_t c = p->choice++, u = c - 3;
+        if (c < 2 && try_known(j, p, c == 0, most, ret)) return true;
+        if (c == 2 && try_pass(j, p, until, ret)) return true;
+        if (c > 2 && try_unknown(j, p, u / 4, u % 4 < 2, u % 2 == 0, most, ret)) return true;
     }
     return false;
 }
@@ -493,6 +523,7 @@ static const char *what_is_wrong(const seg_op *op, const seg_model *now)
                                      : "a wrong read";
     case SEG_ASK_ADD: return ok ? "an insert over a live document" : "an insert was refused where nothing is live";
     case SEG_ASK_WRITE:
+    case SEG_ASK_PUT:
     case SEG_ASK_REMOVE:
         if (!ok && op->answer == SEG_ANSWER_NOT_FOUND) return "a write under a CAS did not find what is there";
         return ok ? "a write under a CAS that was not the document's: an update is lost" : "a right CAS was refused";

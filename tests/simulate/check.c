@@ -14,15 +14,31 @@ enum { DROPPED = 3, LEFT = 3, FAR_OFF_S = 1000000, JUDGE_STEPS = 3000000 };
 
 static const segue_xattr filler_xattrs[] = {{{"_sys", 4}, {"{\"a\":1}", 7}}, {{"u", 1}, {"[2]", 3}}};
 
+const char *sim_filler_key(unsigned i, char out[8])
+{
+    (void)snprintf(out, 8, "f%04u", i % 10000); /* fits */
+    return out;
+}
+
+unsigned sim_filler_number(segue_slice key)
+{
+    uint64_t n = 0;
+    bool is_one = key.size == 5 && key.data[0] == 'f';
+    for (size_t i = 1; is_one && i < key.size; i++) n = n * 10 + (uint64_t)(key.data[i] - '0');
+    return is_one && n < sim_the_plan.n_fillers ? (unsigned)n : sim_the_plan.n_fillers;
+}
+
+bool sim_filler_is_live(unsigned i) { return i % 7 != 6; }
+
 static segue_record filler(unsigned i, char key[8], char body[24])
 {
-    (void)snprintf(key, 8, "f%04u", i % 10000); /* fits, as the next one */
-    (void)snprintf(body, 24, "{\"filler\":%u}", i);
-    segue_record rec = {.key = segue_str(key), .body = segue_str(body), .xattrs = filler_xattrs, .n_xattrs = i % 3};
+    (void)snprintf(body, 24, "{\"filler\":%u}", i); /* fits */
+    segue_record rec = {.key = segue_str(sim_filler_key(i, key)), .body = segue_str(body), .xattrs = filler_xattrs};
+    rec.n_xattrs = i % 3;
     rec.revision = 3 + i % 5;
     rec.is_json = true;
     if (i % 4 == 1) rec.expiry = (uint32_t)(sim_second_of(NULL) + FAR_OFF_S);
-    if (i % 7 == 6) {
+    if (!sim_filler_is_live(i)) {
         rec.body = (segue_slice){0};
         rec.n_xattrs = rec.n_xattrs ? 1 : 0;
         rec.expiry = 0;
@@ -71,6 +87,17 @@ static bool same_filler(const segue_record *is, const segue_record *was, unsigne
         same = segue_slice_equal(is->xattrs[x].name, was->xattrs[x].name) &&
                segue_slice_equal(is->xattrs[x].value, was->xattrs[x].value);
     return same;
+}
+
+void sim_check_filler(unsigned i, const segue_record *rec)
+{
+    char key[8], body[24];
+    segue_record was = filler(i, key, body);
+    if (!rec && !was.is_tombstone) sim_fail(key, "%s, which nobody touched, is not found", key);
+    if (!rec) return;
+    segue_record is = *rec;
+    if (sim_the_plan.moves_cas) is.cas = fillers.cas[i];
+    if (!same_filler(&is, &was, i)) sim_fail(key, "%s, which nobody touched, is shown with another content", key);
 }
 
 static void check_fillers(segue_store *primary)

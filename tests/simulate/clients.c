@@ -5,6 +5,7 @@
 #include "simulate/scene.h"
 
 #include "base/base.h"
+#include "store/call.h"
 #include <segue/ops.h>
 
 #include <stdio.h>
@@ -34,7 +35,10 @@ typedef enum verb {
     V_REPLACE,
     V_RESURRECT,
     V_SCAN,
-    V_RECORD
+    V_RECORD,
+    V_PUT,    /* a whole record, under a token */
+    V_FILLER, /* a read of what nobody touches */
+    V_SCAN_FILLERS
 } verb;
 
 /* ---- keys and bodies ---- */
@@ -128,6 +132,7 @@ static void put_down(unsigned key, const seg_op *op)
 void sim_end_op(unsigned key, seg_op *op)
 {
     op->end = sim_moment();
+    if (op->answer == SEG_ANSWER_UNKNOWN) op->until = op->end;
     op->clock_to = (uint64_t)((sim.now_ns + sim_the_plan.skew_most_ns) / sim_second);
     put_down(key, op);
 }
@@ -155,9 +160,8 @@ static bool answer(const sim_client *c, unsigned key, seg_op *op, segue_status s
     char name[8];
     if (sim_is_dead() || segue_status_is_maybe_applied(st)) {
         op->answer = SEG_ANSWER_UNKNOWN;
-        if (!sim_is_dead()) sim_moment();
         op->cas = 0;
-        put_down(key, op);
+        sim_end_op(key, op); /* the dead do nothing any more, and what was lost is only the answer */
         return false;
     }
     op->answer = st == SEGUE_OK             ? SEG_ANSWER_OK
@@ -199,7 +203,7 @@ static void read_one(asking *a, bool is_record)
     segue_status st = is_record ? segue_get_record(a->c->store, a->k, &a->options, &doc, &a->err)
                                 : segue_get(a->c->store, a->k, &a->options, &doc, &a->err);
     if (sim_is_dead()) return;
-    if (st == SEGUE_OK) keep_token(a, doc.rec.cas);
+    if (st == SEGUE_OK && !doc.rec.is_tombstone) keep_token(a, doc.rec.cas);
     if (st == SEGUE_OK || st == SEGUE_NOT_FOUND) sim_saw(a->key, &a->op, st == SEGUE_OK ? &doc.rec : NULL);
     else if (!segue_status_is_retryable(st))
         sim_fail(a->name, "client %u's get of %s: %s (%s)", a->c->number, a->name, segue_status_name(st),
@@ -317,6 +321,7 @@ static void insert(asking *a, bool resurrects)
     segue_xattr x = {segue_str("x"), segue_bytes(digits, seg_format_u64(number, digits))};
     segue_xattr_write w = {.body = a->body, .set = &x, .n_set = 1, .expiry = a->expiry};
     segue_status st;
+    sim_deadline(0); /* that the fallback has nothing stays true for ever */
     if (resurrects) {
         a->op.xattr = number;
         st = segue_write_resurrection(a->c->store, a->k, &w, &a->options, &cas, &a->err);
@@ -341,7 +346,7 @@ static void touch(asking *a, bool gets)
 {
     SEG_AUTO(segue_doc) doc = {0};
     a->op.body = 0;
-    a->op.expiry = sim_second_of(NULL) + 1 + sim_pick(60);
+    a->op.expiry = sim_second_of(NULL) + 1 + sim_pick(3 * sim_the_plan.expiry_most_s);
     if (sim_chance(300000)) a->op.expiry = 0;
     segue_mutation m = {.expect = SEGUE_EXPECT_LIVE, .expiry = segue_expiry_at((uint32_t)a->op.expiry)};
     if (!a->op.expiry) m.expiry = segue_expiry_none();
@@ -377,6 +382,73 @@ static void scan(sim_client *c)
     }
 }
 
+static void expect_status(segue_status st, const char *what, const segue_error *err)
+{
+    if (!segue_status_is_retryable(st)) sim_fail(NULL, "%s: %s (%s)", what, segue_status_name(st), err->message);
+}
+
+static void get_filler(sim_client *c)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_error err = {0};
+    char key[8];
+    unsigned i = (unsigned)sim_pick(sim_the_plan.n_fillers);
+    segue_options options = {.timeout_ns = sim_the_plan.timeout_most_ns};
+    segue_status st = segue_get(c->store, segue_str(sim_filler_key(i, key)), &options, &doc, &err);
+    if (sim_is_dead()) return;
+    sim_tell(key, "client %u's get of %s: %s", c->number, key, segue_status_name(st));
+    if (st == SEGUE_OK || st == SEGUE_NOT_FOUND) sim_check_filler(i, st == SEGUE_OK ? &doc.rec : NULL);
+    else expect_status(st, "a get", &err);
+}
+
+/* Each is shown once. */
+static void scan_fillers(sim_client *c)
+{
+    segue_scan *scan = NULL;
+    const segue_record *rec = NULL;
+    segue_error err = {0};
+    unsigned next = 0;
+    segue_range range = {.prefix = segue_str("f")};
+    segue_status st = segue_scan_open(c->store, &range, &scan, &err);
+    while (st == SEGUE_OK && (st = segue_scan_next(scan, &rec, &err)) == SEGUE_OK && !sim_is_dead()) {
+        unsigned i = sim_filler_number(rec->key);
+        for (; next < i; next++) sim_check_filler(next, NULL);
+        if (i == sim_the_plan.n_fillers || next > i)
+            sim_fail(NULL, "a scan shows %.*s, which nobody wrote or it has shown before", (int)rec->key.size,
+                     rec->key.data);
+        else sim_check_filler(i, rec);
+        next = i + 1;
+    }
+    segue_scan_close(scan);
+    if (sim_is_dead()) return;
+    for (; st == SEGUE_END && next < sim_the_plan.n_fillers; next++) sim_check_filler(next, NULL);
+    if (st != SEGUE_END) expect_status(st, "a scan", &err);
+}
+
+/* By the store's own slot, as a filter or a batch may use it. */
+static void put_record(asking *a)
+{
+    segue_put put = {.rec = {.key = a->k, .body = a->body, .revision = 20}, .condition = SEGUE_IF_CAS};
+    segue_call call = seg_call_new(a->c->store, a->options.timeout_ns, &a->err);
+    uint64_t cas = 0;
+    put.if_cas = a->c->tokens[a->key];
+    put.rec.is_json = a->key % KINDS != 1;
+    put.rec.expiry = (uint32_t)a->op.expiry;
+    if (!put.if_cas) {
+        a->op.kind = SEG_ASK_GET;
+        read_one(a, false);
+        return;
+    }
+    a->op.given = put.if_cas & ~mark;
+    segue_status st = seg_call_begin(a->c->store, true, &call);
+    if (st == SEGUE_OK) {
+        st = seg_call_put(a->c->store, &put, &cas, &call);
+        seg_call_end(a->c->store, &call);
+    }
+    a->op.cas = cas;
+    if (answer(a->c, a->key, &a->op, st, &a->err)) keep_token(a, cas);
+}
+
 static verb choose(void)
 {
     uint64_t at = sim_pick(sim_the_plan.all_weights);
@@ -391,15 +463,16 @@ static void begin_asking(asking *a, sim_client *c, seg_op_kind kind)
     *a = (asking){.c = c, .key = (unsigned)sim_pick(sim_the_plan.n_keys)};
     a->k = segue_str(sim_key(a->key, a->name));
     a->options.timeout_ns = sim_between(most / 50, most);
+    sim_deadline(a->options.timeout_ns);
     a->op = sim_begin_op(c->place, c->number, kind);
     uint64_t number = ((uint64_t)c->number << 40) + ++c->written * 100000; /* additions do not reach the next one */
     a->body = body_of(a->key, number, a->body_text);
     a->op.body = kind == SEG_ASK_SET || kind == SEG_ASK_ADD || kind == SEG_ASK_WRITE || kind == SEG_ASK_UPDATE ||
-                         kind == SEG_ASK_REPLACE
+                         kind == SEG_ASK_REPLACE || kind == SEG_ASK_PUT
                      ? value_of(a->key, number)
                      : number;
     if (!sim_chance(sim_the_plan.expiring)) return;
-    a->op.expiry = sim_second_of(NULL) + 1 + sim_pick(20);
+    a->op.expiry = sim_second_of(NULL) + 1 + sim_pick(sim_the_plan.expiry_most_s);
     a->expiry = segue_expiry_at((uint32_t)a->op.expiry);
 }
 
@@ -412,15 +485,18 @@ static const seg_op_kind kinds[SIM_VERBS] = {
     [V_TOMBSTONE] = SEG_ASK_REMOVE, [V_PART] = SEG_ASK_PUT_IN,
     [V_XATTR] = SEG_ASK_XATTR,      [V_REPLACE] = SEG_ASK_REPLACE,
     [V_RESURRECT] = SEG_ASK_ADD,    [V_SCAN] = SEG_ASK_GET,
-    [V_RECORD] = SEG_ASK_GET,
+    [V_RECORD] = SEG_ASK_GET,       [V_PUT] = SEG_ASK_PUT,
 };
 
 static void act(sim_client *c)
 {
     asking a;
     verb v = choose();
-    if (v == V_SCAN) {
-        scan(c);
+    if (v >= V_FILLER && !sim_the_plan.n_fillers) v = V_GET;
+    if (v == V_SCAN || v >= V_FILLER) {
+        if (v == V_SCAN) scan(c);
+        else if (v == V_FILLER) get_filler(c);
+        else scan_fillers(c);
         return;
     }
     begin_asking(&a, c, kinds[v]);
@@ -448,8 +524,12 @@ static void act(sim_client *c)
         break;
     case V_PART: change_part(&a); break;
     case V_XATTR: set_xattr(&a); break;
-    case V_SCAN: break;
+    case V_PUT: put_record(&a); break;
+    case V_SCAN:
+    case V_FILLER:
+    case V_SCAN_FILLERS: break;
     }
+    sim_deadline(0);
 }
 
 void sim_client_live(void *arg)
@@ -458,7 +538,7 @@ void sim_client_live(void *arg)
     while (!sim_is_over && !sim_is_dead() && !sim.failure[0]) {
         act(c);
         sim_the_score.operations++;
-        bool is_plenty = sim_the_score.operations > sim_the_plan.operations_most;
+        bool is_plenty = ++sim_the_score.in_stage > sim_the_plan.operations_most;
         sim_sleep(sim_between(0, 2 * sim_the_plan.think_ns + (is_plenty ? 500 * sim_ms : 0)));
     }
     seg_free(c);

@@ -6,6 +6,7 @@
 #include "dual/dual.h"
 #include "store/filters.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { PROCESSES_MOST = SIM_NODES_MOST + 2, RUNNERS_MOST = 2 };
@@ -38,6 +39,7 @@ static struct {
     segue_phase group;
     goal goal;
     bool is_done, is_stopping;
+    char last_words[400]; /* of a runner that did not come to its end */
 } scene;
 
 /* ---- a process ---- */
@@ -174,21 +176,21 @@ static void tidy(void *arg)
         segue_error err = {0};
         sim_sleep(sim_between(0, 2 * sim_the_plan.reap_ns));
         if (!goes_on()) return;
-        segue_status st = sim_chance(700000) ? segue_reap(p->dual, sim_pick(3), &n, &err)
-                                             : segue_purge_tombstones(p->dual, &n, &err);
+        bool reaps = sim_chance(700000);
+        segue_status st = reaps ? segue_reap(p->dual, sim_pick(3), &n, &err)
+                                : segue_purge_tombstones(p->dual, &n, &err);
         if (sim_is_dead()) return;
         sim_note('J', n, (uint64_t)st);
         sim_tell(NULL, "janitor: %s, %llu", segue_status_name(st), (unsigned long long)n);
-        bool expected = st == SEGUE_OK || st == SEGUE_REFUSED || st == SEGUE_UNSUPPORTED ||
+        bool expected = st == SEGUE_OK || st == (reaps ? SEGUE_UNSUPPORTED : SEGUE_REFUSED) ||
                         segue_status_is_retryable(st) || segue_status_is_maybe_applied(st);
         if (!expected) sim_fail(NULL, "reaping or purging: %s (%s)", segue_status_name(st), err.message);
     }
 }
 
-static segue_status run_once(const runner *r, segue_error *err)
+static segue_status run_once(const runner *r, goal to, segue_error *err)
 {
     process *p = r->p;
-    goal to = scene.goal;
     segue_migration *m = NULL;
     segue_migration_options options = {.policy = scene.policy,
                                        .dual = p->dual,
@@ -219,11 +221,18 @@ static void run(void *arg)
         sim_sleep(sim_between(1, 800) * sim_ms);
         bool is_idle = scene.goal == GOAL_NOTHING || r->p->is_led;
         if (!goes_on() || is_idle) continue;
-        segue_status st = run_once(r, &err);
+        goal to = scene.goal;
+        /* Somebody is impatient. A group's nodes are not all where they must be then, and nobody but its operator knows. */
+        if (to == GOAL_ALL && sim_chance(100000)) to = sim_chance(500000) ? GOAL_SEAL : GOAL_CLEAN;
+        segue_status st = run_once(r, to, &err);
+        /* One that was slow has begun once more after the proof. */
+        if (st == SEGUE_REFUSED && scene.goal == GOAL_SEAL) st = run_once(r, GOAL_PROOF, &err);
         if (sim_is_dead()) return;
         sim_note('R', r->number, (uint64_t)st);
         sim_tell(NULL, "runner %u: %s %s", r->number, segue_status_name(st), st == SEGUE_OK ? "" : err.message);
-        if (st == SEGUE_OK && scene.goal == GOAL_ALL) r->p->is_led = scene.is_done = true;
+        if (st != SEGUE_OK)
+            (void)snprintf(scene.last_words, sizeof scene.last_words, "%s: %s", segue_status_name(st), err.message);
+        if (st == SEGUE_OK && to == GOAL_ALL) r->p->is_led = scene.is_done = true;
     }
 }
 
@@ -293,16 +302,32 @@ static bool all_have_come_to(segue_phase phase)
     return true;
 }
 
-enum { PATIENCE_S = 400 };
+/* Faults end when the first is over, and all when both are. */
+enum { PATIENCE_S = 400, END_S = 300 };
 static int64_t patience_ends_ns;
+static segue_stage last_stage;
 
 static void wait_a_little(void)
 {
     sim_sleep(20 * sim_ms);
+    segue_stage now = stage();
+    if (now != last_stage) sim_the_score.in_stage = 0;
+    last_stage = now;
     if (sim.now_ns > patience_ends_ns && !sim.is_calm) {
         sim.is_calm = true;
         sim_tell(NULL, "all is calm");
     }
+    if (sim.now_ns > patience_ends_ns + END_S * sim_second)
+        sim_fail(NULL, "the migration does not come to its end; it is %s; the last runner said: %s",
+                 segue_stage_name(now), scene.last_words);
+}
+
+/* Clients go on under what is, for a while. */
+static void dwell(void)
+{
+    int64_t until = sim.now_ns + sim_between(0, sim_the_plan.dwell_ns);
+    sim_the_score.in_stage = 0;
+    while (sim.now_ns < until && !sim.failure[0]) wait_a_little();
 }
 
 static void wait_for_phase(segue_phase phase)
@@ -310,6 +335,7 @@ static void wait_for_phase(segue_phase phase)
     scene.group = phase;
     while (!all_have_come_to(phase) && !sim.failure[0]) wait_a_little();
     sim_tell(NULL, "all are in %s", segue_phase_name(phase));
+    dwell();
 }
 
 static void wait_for_stage(goal to, segue_stage wanted)
@@ -317,6 +343,7 @@ static void wait_for_stage(goal to, segue_stage wanted)
     scene.goal = to;
     while (stage() < wanted && !sim.failure[0]) wait_a_little();
     sim_tell(NULL, "the migration is %s", segue_stage_name(wanted));
+    dwell();
 }
 
 static void lead_group(void)
@@ -337,12 +364,12 @@ static void operate(void *arg)
 {
     (void)arg;
     patience_ends_ns = sim.now_ns + PATIENCE_S * sim_second;
-    sim_sleep(sim_between(0, 4000) * sim_ms);
+    dwell();
     if (sim_the_plan.mode == SIM_GROUP) lead_group();
     else scene.goal = GOAL_ALL;
-    while (!sim.failure[0] &&
-           (!scene.is_done || (!sim.is_calm && sim_the_score.operations < sim_the_plan.operations_least)))
-        wait_a_little();
+    while (!sim.failure[0] && !scene.is_done) wait_a_little();
+    dwell();
+    while (!sim.failure[0] && !sim.is_calm && sim_the_score.in_stage < sim_the_plan.operations_least) wait_a_little();
     sim.is_calm = true; /* whoever was killed comes back, and every runner comes to its end once more */
     sim_sleep(5 * sim_second);
     sim_is_over = true;

@@ -8,7 +8,7 @@
 sim_plan sim_the_plan;
 
 /* In the order of the verbs of clients.c. */
-static const unsigned usual_weights[SIM_VERBS] = {20, 3, 5, 8, 8, 8, 12, 3, 6, 4, 2, 10, 6, 3, 3, 1, 3};
+static const unsigned usual_weights[SIM_VERBS] = {20, 3, 5, 8, 8, 8, 12, 3, 6, 4, 2, 10, 6, 3, 3, 1, 3, 3, 12, 1};
 
 static bool drops(char *caps, size_t size, const char *cap, unsigned percent)
 {
@@ -40,6 +40,7 @@ static unsigned one_of(const unsigned *all, unsigned n) { return all[sim_pick(n)
 static void make_weather(void)
 {
     sim.weather = (sim_weather){.fail = ONE_OF(0, 0, 300, 3000, 20000),
+                                .slow = ONE_OF(1000, 5000, 50000, 200000),
                                 .lose = ONE_OF(0, 0, 300, 3000, 10000),
                                 .delay = ONE_OF(0, 0, 100, 1000),
                                 .latency_ns = (int64_t)ONE_OF(20, 100, 500, 2000) * 1000,
@@ -67,15 +68,17 @@ void sim_make_plan(void)
         plan->all_weights += plan->weights[i] = usual_weights[i] * ONE_OF(0, 1, 1, 2, 4);
     if (!plan->all_weights) plan->all_weights = plan->weights[0] = 1;
     plan->expiring = ONE_OF(0, 50000, 200000, 500000);
-    plan->operations_least = ONE_OF(500, 2000, 5000);
-    plan->operations_most = 2 * plan->operations_least;
+    plan->expiry_most_s = ONE_OF(1, 3, 20);
+    plan->operations_most = ONE_OF(300, 1000, 2500);
+    plan->operations_least = plan->operations_most / 2;
     plan->think_ns = (int64_t)ONE_OF(0, 5, 20, 100) * sim_ms;
     plan->timeout_most_ns = (int64_t)ONE_OF(200, 2000, 10000) * sim_ms;
     plan->skew_most_ns = (int64_t)ONE_OF(0, 0, 50, 2000) * sim_ms;
     plan->stale_ns = (int64_t)ONE_OF(500, 2000, 5000) * sim_ms;
     plan->kill_ns = (int64_t)ONE_OF(0, 300, 2000, 8000) * sim_ms;
     plan->down_ns = (int64_t)ONE_OF(0, 0, 3000, 10000) * sim_ms;
-    plan->reap_ns = (int64_t)ONE_OF(200, 1000, 5000) * sim_ms;
+    plan->reap_ns = (int64_t)ONE_OF(20, 200, 1000, 5000) * sim_ms;
+    plan->dwell_ns = (int64_t)ONE_OF(10, 300, 3000, 8000) * sim_ms;
     plan->begins_forward = plan->mode == SIM_OUTSIDE || sim_chance(300000);
     make_weather();
 }

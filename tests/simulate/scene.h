@@ -9,7 +9,7 @@
 #include <segue/dual.h>
 #include <segue/migrate.h>
 
-enum { SIM_KEYS_MOST = 24, SIM_NODES_MOST = 3, SIM_VERBS = 17 };
+enum { SIM_KEYS_MOST = 24, SIM_NODES_MOST = 3, SIM_VERBS = 20 };
 
 /* Who drives the phases of the nodes. */
 typedef enum sim_mode {
@@ -23,13 +23,14 @@ typedef struct sim_plan {
     sim_mode mode;
     char primary[120], fallback[120]; /* URLs */
     bool moves_cas;                   /* the primary cannot keep a CAS */
-    bool has_feeds, has_expired;
+    bool has_feeds, has_counters;
     unsigned n_nodes, n_clients, n_keys, n_fillers, n_runners, page_docs;
     unsigned weights[SIM_VERBS], all_weights;
-    unsigned expiring; /* of a million writes */
-    uint64_t operations_least, operations_most;
+    unsigned expiring, expiry_most_s;           /* of a million writes; in so many seconds at most */
+    uint64_t operations_least, operations_most; /* of each stage of the migration */
     int64_t think_ns, timeout_most_ns, skew_most_ns, stale_ns;
     int64_t kill_ns, down_ns, reap_ns; /* between two, on average; 0 never */
+    int64_t dwell_ns;                  /* before each step of the migration, at most */
     bool begins_forward;
 } sim_plan;
 extern sim_plan sim_the_plan;
@@ -47,7 +48,7 @@ typedef struct sim_client {
 } sim_client;
 
 typedef struct sim_score {
-    uint64_t operations, unknown;
+    uint64_t operations, unknown, in_stage, told; /* in_stage: operations since the migration has come to its stage */
 } sim_score;
 extern sim_score sim_the_score;
 extern seg_history sim_histories[SIM_KEYS_MOST];
@@ -78,6 +79,12 @@ void sim_play(void);
 
 /* What nobody of the clients touches. */
 void sim_fill(segue_store *primary, segue_store *fallback);
+/* A filler as it must be shown, now and always; rec NULL: nothing live is shown. */
+void sim_check_filler(unsigned i, const segue_record *rec);
+const char *sim_filler_key(unsigned i, char out[8]);
+bool sim_filler_is_live(unsigned i);
+/* The number of a filler, or n_fillers. */
+unsigned sim_filler_number(segue_slice key);
 /* All is calm and over: look at everything. primary, fallback: unwatched; dual: one of them all. */
 void sim_check(segue_store *primary, segue_store *fallback, segue_store *dual);
 

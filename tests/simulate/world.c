@@ -21,6 +21,8 @@ typedef struct task {
     void *arg;
     int64_t wake_ns, dead_ns; /* dead_ns: time that passes for the dead alone */
     unsigned dead_sleeps;
+    int64_t deadline_ns; /* of its operation, 0 none */
+    bool read_fallback;  /* its last call was a read of the fallback */
 } task;
 
 sim_world sim;
@@ -204,7 +206,7 @@ static unsigned number_of(const void *object)
 static int64_t latency(int64_t mean_ns)
 {
     int64_t ns = sim_between(0, 2 * mean_ns);
-    return sim_chance(5000) ? 20 * ns : ns;
+    return sim_chance(sim.weather.slow) ? 20 * ns : ns;
 }
 
 static seg_sched_strike strike_now(seg_sched_kind kind, unsigned store)
@@ -217,10 +219,27 @@ static seg_sched_strike strike_now(seg_sched_kind kind, unsigned store)
     return kind == SEG_SCHED_WRITE && sim_chance(w->lose) ? SEG_SCHED_LOSE : SEG_SCHED_GO;
 }
 
+void sim_deadline(int64_t ns)
+{
+    running->deadline_ns = ns ? sim.now_ns + ns : 0;
+    running->read_fallback = false;
+}
+
+/* The fence of the protocol counts on it: what was read in the fallback is acted on in time, or read again. */
+static void watch_deadline(bool writes, unsigned store)
+{
+    task *t = running;
+    if (writes && store == 0 && t->read_fallback && t->deadline_ns && sim.now_ns > t->deadline_ns)
+        sim_fail(NULL, "%s of %s writes what it has read in the fallback, %lld ms after its deadline", t->name,
+                 t->place->name, (long long)((sim.now_ns - t->deadline_ns) / sim_ms));
+    t->read_fallback = !writes && store == 1;
+}
+
 static seg_sched_strike on_call(seg_sched_kind kind, const void *object, uint64_t part)
 {
     static const char *const fates[] = {"", ": fails", ": its answer is lost", ""};
     unsigned store = number_of(object);
+    if (!running->place->is_dead && part) watch_deadline(kind == SEG_SCHED_WRITE, store);
     int64_t ns = latency(sim.weather.latency_ns);
     if (!sim.is_calm && sim_chance(sim.weather.delay)) {
         ns += sim_between(0, sim.weather.delay_most_ns);

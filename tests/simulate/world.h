@@ -25,6 +25,7 @@ typedef struct sim_place {
 } sim_place;
 
 typedef struct sim_weather {
+    unsigned slow;               /* of a million calls: twenty times as long as usual */
     unsigned fail, lose, delay;  /* of a million calls: not made, made and the answer lost, made late */
     int64_t latency_ns, gate_ns; /* of a call and of a step in between, on average */
     int64_t delay_most_ns;
@@ -66,6 +67,8 @@ bool sim_chance(unsigned of_a_million);
 
 void sim_start(sim_place *place, const char *name, void (*fn)(void *arg), void *arg);
 void sim_sleep(int64_t ns);
+/* The operation that the running task begins must not act after that moment on what it has read in the fallback; 0: none. */
+void sim_deadline(int64_t ns);
 /* The process that the running task is of has been killed. */
 bool sim_is_dead(void);
 void sim_kill(sim_place *place);
