@@ -363,6 +363,7 @@ static void lead_group(void)
 static void operate(void *arg)
 {
     (void)arg;
+    last_stage = SEGUE_STAGE_NONE;
     patience_ends_ns = sim.now_ns + PATIENCE_S * sim_second;
     dwell();
     if (sim_the_plan.mode == SIM_GROUP) lead_group();
