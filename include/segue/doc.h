@@ -87,8 +87,8 @@ typedef enum segue_body_op {
     SEGUE_BODY_SET,    /* live afterwards. Over a tombstone: exactly the xattrs of this mutation */
     SEGUE_BODY_DELETE, /* tombstone afterwards: body and user xattrs go, system xattrs stay. On a tombstone: NOT_FOUND */
     SEGUE_BODY_APPEND, /* to a live body; else NOT_FOUND */
-    SEGUE_BODY_ADD     /* to a counter: unsigned 64-bit decimal text, modulo 2^64; else NOT_A_NUMBER. Not live: stores
-                          `initial` if has_initial, else NOT_FOUND */
+    SEGUE_BODY_ADD     /* to a counter: unsigned 64-bit decimal text (zeros before it do no harm), modulo 2^64; else
+                          NOT_A_NUMBER. Not live: stores `initial` if has_initial, else NOT_FOUND */
 } segue_body_op;
 
 typedef enum segue_expiry_op {

@@ -431,10 +431,11 @@ segue_status model_incr(model *m, unsigned key, uint64_t delta, const uint64_t *
     char text[24];
     if (!d.live && !initial) return SEGUE_NOT_FOUND;
     if (d.live) {
-        (void)snprintf(text, sizeof text, "%.23s", d.body);
-        uint64_t old = strtoull(text, NULL, 10);
+        const char *digits = d.body; /* zeros may stand before it */
+        while (digits[0] == '0' && digits[1]) digits++;
+        uint64_t old = strtoull(digits, NULL, 10);
         (void)snprintf(text, sizeof text, "%llu", (unsigned long long)old); /* as it would have been stored */
-        if (strcmp(text, d.body) != 0) return SEGUE_NOT_A_NUMBER;
+        if (strcmp(text, digits) != 0) return SEGUE_NOT_A_NUMBER;
         m->counter = old + delta;
     } else {
         m->counter = *initial;
