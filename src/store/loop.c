@@ -275,6 +275,20 @@ segue_status seg_store_mutate(segue_store *store, segue_slice key, const segue_m
     return run(&op, loop, ret_outcome);
 }
 
+/* Let the mutation be applied to `previous` or not at all. False: it expects something else, which takes a read to judge. */
+static bool expects_previous(segue_mutation *m, const segue_record *previous)
+{
+    bool known = previous->cas != 0;
+    if (m->expect == SEGUE_EXPECT_ANY) {
+        m->expect = known ? SEGUE_EXPECT_RECORD_CAS : SEGUE_EXPECT_ABSENT;
+        m->cas = previous->cas;
+        return true;
+    }
+    if (!SEG_RULE(PREVIOUS_IS_BASE)) return true;
+    if (m->expect == SEGUE_EXPECT_ABSENT) return !known;
+    return (m->expect == SEGUE_EXPECT_CAS || m->expect == SEGUE_EXPECT_RECORD_CAS) && m->cas == previous->cas;
+}
+
 /* The first attempt with a document that the caller has: nothing is read for the callback, and its mutation goes out
  * under the CAS of that document. A conflict: forget it and go through the loop. */
 static segue_status update_from_previous(rmw *op)
@@ -287,10 +301,7 @@ static segue_status update_from_previous(rmw *op)
     if (st == SEGUE_RETRY) return loop(op);
     if (st != SEGUE_OK) return st;
     if (asks_nothing(op, &m)) return show_unchanged(op, known ? previous : NULL);
-    if (m.expect == SEGUE_EXPECT_ANY) {
-        m.expect = known ? SEGUE_EXPECT_RECORD_CAS : SEGUE_EXPECT_ABSENT;
-        m.cas = previous->cas;
-    }
+    if (!expects_previous(&m, previous)) return loop(op);
     op->fixed = &m;
     op->base.source = SEGUE_FROM_UNKNOWN;
     st = try_native(op, &m);

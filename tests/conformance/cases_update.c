@@ -17,6 +17,8 @@ typedef struct script {
     bool deletes;
     segue_expiry expiry; /* if it names one */
     bool sets_expiry;
+    segue_expect expect;
+    uint64_t cas;
     segue_status answer;  /* of the first call */
     void (*first)(cf *t); /* taken during the first call: somebody else's step */
 } script;
@@ -39,6 +41,8 @@ static segue_status play(void *ctx, const segue_record *current, segue_mutation 
         m->body_op = SEGUE_BODY_DELETE;
     }
     if (s->sets_expiry) m->expiry = s->expiry;
+    m->expect = s->expect;
+    m->cas = s->cas;
     return SEGUE_OK;
 }
 
@@ -219,6 +223,75 @@ static void update_from_a_previous_document(cf *t)
     BODY_IS("k", "4");
 }
 
+/* Whatever the callback expects besides, what it made of the previous document goes over that one only. */
+static void a_stale_previous_document_is_never_the_base(cf *t)
+{
+    uint64_t cas = fx_set(t, "k", "1");
+    segue_record previous = {.key = K("k"), .body = K("1"), .cas = cas, .revision = 1};
+    segue_update_options options = {.previous = &previous};
+    IS(OK, do_set(t, "k", "2"));
+    static const segue_expect fine[] = {SEGUE_EXPECT_ANY, SEGUE_EXPECT_LIVE};
+    for (size_t i = 0; i < 2; i++) {
+        script s = {.write = "3", .expect = fine[i]};
+        IS(OK, do_update(t, "k", play, &s, &options));
+        EQ(2, s.calls);
+        assert_string_equal(s.saw_body[0], "1");
+        assert_string_equal(s.saw_body[1], i ? "3" : "2");
+    }
+    cf_state before = cf_state_of(t, "k");
+    static const segue_expect wrong[] = {SEGUE_EXPECT_NOT_LIVE, SEGUE_EXPECT_ABSENT};
+    for (size_t i = 0; i < 2; i++) {
+        script s = {.write = "4", .expect = wrong[i]};
+        IS(EXISTS, do_update(t, "k", play, &s, &options));
+    }
+    static const segue_expect by_cas[] = {SEGUE_EXPECT_CAS, SEGUE_EXPECT_RECORD_CAS};
+    for (size_t i = 0; i < 2; i++) {
+        script s = {.write = "4", .expect = by_cas[i], .cas = cas};
+        IS(CAS_MISMATCH, do_update(t, "k", play, &s, &options));
+    }
+    UNCHANGED("k", before);
+    previous.cas = before.cas; /* now it is the present one */
+    for (size_t i = 0; i < 2; i++) {
+        script s = {.write = "5", .expect = by_cas[i], .cas = previous.cas};
+        IS(OK, do_update(t, "k", play, &s, &options));
+        EQ(1, s.calls);
+        previous.cas = t->outcome.cas;
+    }
+}
+
+static void what_a_callback_may_say_of_a_previous_document(cf *t)
+{
+    uint64_t cas = fx_set(t, "k", "1");
+    segue_record previous = {.key = K("k"), .body = K("1"), .cas = cas, .revision = 1};
+    segue_record none = {.key = K("new")};
+    segue_update_options options = {.previous = &previous}, absent = {.previous = &none};
+    cf_state before = cf_state_of(t, "k");
+    script stops = {.write = "2", .answer = SEGUE_REFUSED};
+    IS(REFUSED, do_update(t, "k", play, &stops, &options));
+    EQ(1, stops.calls);
+    script nothing = {0};
+    IS(OK, do_update(t, "k", play, &nothing, &options));
+    EQ(cas, t->outcome.cas);
+    EQ(0, t->outcome.written);
+    script nothing_of_nothing = {0};
+    IS(OK, do_update(t, "new", play, &nothing_of_nothing, &absent));
+    EQ(0, t->outcome.cas);
+    UNCHANGED("k", before);
+    script again = {.write = "2", .answer = SEGUE_RETRY};
+    IS(OK, do_update(t, "k", play, &again, &options));
+    EQ(2, again.calls);
+    BODY_IS("k", "2");
+    script creates = {.write = "1", .expect = SEGUE_EXPECT_ABSENT};
+    IS(OK, do_update(t, "new", play, &creates, &absent));
+    EQ(1, creates.calls);
+    script deletes = {.deletes = true}; /* of what has been deleted meanwhile */
+    IS(OK, do_delete(t, "k"));
+    IS(OK, do_update(t, "k", play, &deletes, &options));
+    EQ(2, deletes.calls);
+    EQ(0, t->outcome.written);
+    TOMBSTONE("k");
+}
+
 /* ---- counters ---- */
 
 static void incr_creates_and_adds(cf *t)
@@ -350,6 +423,10 @@ const cf_case cf_update_cases[] = {
     {"S34", "a document deleted during the callback is a retry on the tombstone", 0, deleted_during_the_callback, NULL},
     {"S34b", "a previous document saves the read and a stale one costs a retry", 0, update_from_a_previous_document,
      NULL},
+    {"S34c", "what was made of a stale document goes over no other", 0, a_stale_previous_document_is_never_the_base,
+     NULL},
+    {"S34d", "a callback stops, asks again, wants nothing of a previous document", 0,
+     what_a_callback_may_say_of_a_previous_document, NULL},
     {"S35", "incr stores the initial value, then adds, and keeps xattrs", 0, incr_creates_and_adds, NULL},
     {"S35b", "incr over a tombstone starts anew", 0, incr_over_a_tombstone, NULL},
     {"S36", "incr adds modulo 2^64, and by 0 is a mutation", 0, incr_wraps, NULL},

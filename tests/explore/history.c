@@ -95,6 +95,8 @@ static void op_get(client *c, answer *a)
     segue_doc doc = {0};
     a->status = segue_get(c->store, key(), NULL, &doc, NULL);
     c->token = a->status == SEGUE_OK ? doc.rec.cas : 0;
+    (void)snprintf(c->body, sizeof c->body, "%.*s", c->token ? (int)doc.rec.body.size : 0,
+                   c->token ? doc.rec.body.data : ""); /* fits */
     say_doc(a, &doc);
 }
 
@@ -192,6 +194,29 @@ static void update(client *c, answer *a, segue_update_fn fn)
 
 static void op_update(client *c, answer *a) { update(c, a, append_seven); }
 static void op_update_deletes(client *c, answer *a) { update(c, a, delete_it); }
+
+/* The same, but it expects what it saw to be live, and says the body only: a previous document has no more. */
+static segue_status append_seven_to_live(void *ctx, const segue_record *current, segue_mutation *m)
+{
+    answer *a = ctx;
+    segue_status st = append_seven(ctx, current, m);
+    bool live = current && !current->is_tombstone;
+    a->text[0] = '\0';
+    if (live) {
+        say(a, "%.*s", (int)current->body.size, current->body.data);
+        m->expect = SEGUE_EXPECT_LIVE;
+    }
+    return st;
+}
+
+static void op_previous(client *c, answer *a)
+{
+    segue_record previous = {.key = key(), .body = segue_str(c->body), .cas = c->token, .is_json = true};
+    segue_update_options options = {.previous = &previous};
+    segue_outcome out = {0};
+    a->status = segue_update(c->store, key(), append_seven_to_live, a, &options, &out, NULL);
+    a->cas[0] = out.cas;
+}
 
 static void op_touch(client *c, answer *a)
 {
@@ -332,6 +357,7 @@ static const operation operations[] = {
     {"put", op_put},
     {"update", op_update},
     {"update-del", op_update_deletes},
+    {"previous", op_previous},
     {"touch", op_touch},
     {"incr", op_incr},
     {"append", op_append},

@@ -33,6 +33,7 @@ typedef struct answer {
 typedef struct client {
     segue_store *store;
     uint64_t token;         /* CAS of the last read */
+    char body[64];          /* and its body */
     const answer *replayed; /* in a replay: what the real operation answered */
 } client;
 

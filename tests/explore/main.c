@@ -12,9 +12,9 @@
 
 /* Of clients. A token is read and then used. */
 static const char *const clients[] = {
-    "get",           "gat",        "add",   "set",  "replace", "delete", "get remove", "get cas", "get put",
-    "update",        "update-del", "touch", "incr", "append",  "xattr",  "macro",      "path",    "tombstone",
-    "get tombstone", "resurrect",  "scan",  "feed", "reap",    "purge",  "time",
+    "get",          "gat",           "add",        "set",   "replace", "delete", "get remove", "get cas", "get put",
+    "get previous", "update",        "update-del", "touch", "incr",    "append", "xattr",      "macro",   "path",
+    "tombstone",    "get tombstone", "resurrect",  "scan",  "feed",    "reap",   "purge",      "time",
 };
 enum { N_CLIENTS = sizeof clients / sizeof clients[0] };
 
