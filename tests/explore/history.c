@@ -163,14 +163,13 @@ static void op_put(client *c, answer *a)
 /* "7" behind what is there; nothing live: "7". */
 static segue_status append_seven(void *ctx, const segue_record *current, segue_mutation *m)
 {
-    static char body[64];
     answer *a = ctx;
     a->text[0] = '\0';
     if (current) say_record(a, current);
-    int n = snprintf(body, sizeof body, "%.*s7", current ? (int)current->body.size : 0,
+    int n = snprintf(a->body, sizeof a->body, "%.*s7", current ? (int)current->body.size : 0,
                      current && current->body.data ? current->body.data : "");
     m->body_op = SEGUE_BODY_SET;
-    m->body = segue_bytes(body, (size_t)n);
+    m->body = segue_bytes(a->body, (size_t)n);
     return SEGUE_OK;
 }
 

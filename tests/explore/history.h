@@ -27,6 +27,7 @@ typedef struct answer {
     segue_status status;
     char text[ANSWER_MOST];
     uint64_t cas[KEPT_MOST]; /* 0: none */
+    char body[64];           /* what an update is writing: it must stay while others have their turn */
 } answer;
 
 /* Who calls operations: a store and what the caller remembers. */
