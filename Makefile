@@ -24,9 +24,10 @@ torture: ## Threads, and processes that are killed, judged by their histories; M
 		echo "this takes about $(or $(MINUTES),2) minutes, and up to 5 more for the rules" && \
 		build/release/tests/segue-torture all --seconds $$(( $(or $(MINUTES),2) * 60 )) && \
 		build/release/tests/segue-torture more-teeth --seconds 60
-crash: ## A process dies at every hit of every crash point of a migration, and it is gone on with
+crash: ## A process dies at every hit of every crash point of a migration, the power goes at every moment; 10 minutes
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-crash && \
-		echo "this takes about a minute" && build/release/tests/segue-crash --all
+		echo "this takes about 10 minutes" && build/release/tests/segue-crash --all && \
+		build/release/tests/segue-crash --teeth && build/release/tests/segue-crash --power --all
 simulate: ## Whole migrations in virtual time, from one seed each; SEED=n, HOURS=h of real time (0.02), PART=K/N
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-simulate && \
 		echo "this takes $(or $(HOURS),0.02) hours" && build/release/tests/segue-simulate --seed $(or $(SEED),1) \

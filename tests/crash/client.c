@@ -242,7 +242,8 @@ bool crash_take_step(crash_client *c)
     crash_shared *shared = c->shared;
     if (shared->failed) return false;
     if (shared->next_step == c->n_steps) return true;
-    if (segue_dual_phase(c->dual, &phase) != SEGUE_OK) return crash_fail(shared, "the dual store has no phase");
+    if (c->to && segue_dual_phase(c->dual, &phase) != SEGUE_OK)
+        return crash_fail(shared, "the dual store has no phase");
     if (phase == SEGUE_PHASE_HOLD) return true;
     unsigned number = shared->next_step;
     const crash_step *step = &c->script[number];

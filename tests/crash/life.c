@@ -71,6 +71,14 @@ static const crash_step moving[] = {
     {OP_REAP, ""},
 };
 
+/* On one store. */
+static const crash_step alone[] = {
+    {OP_SET, "d:00"},    {OP_DELETE, "d:01"}, {OP_INCR, "n:early"},   {OP_XATTR, "d:11"},   {OP_ADD, "e:1"},
+    {OP_FEED, ""},       {OP_PATH, "d:10"},   {OP_TOUCH, "d:14"},     {OP_CAS_SET, "d:00"}, {OP_REAP, ""},
+    {OP_APPEND, "d:07"}, {OP_BIG, "d:12"},    {OP_TOMBSTONE, "d:13"}, {OP_XATTR, "d:05"},   {OP_ADD, "d:01"},
+    {OP_SET, "d:03"},    {OP_DELETE, "e:1"},  {OP_INCR, "n:early"},   {OP_DELETE, "d:12"},  {OP_CAS_SET, "d:00"},
+};
+
 #define SCRIPT(steps) steps, sizeof(steps) / sizeof *(steps)
 
 /* Three at each moving, copying, erasing of a page: some hit what the sweep has just read. */
@@ -105,6 +113,9 @@ const crash_scene crash_scenes[] = {
      SCRIPT(foreign), .n_legacy = 1, .on_foreign = SEGUE_FOREIGN_NEWER},
     {"two files, long logs", "sqlite:%s/from.db?sync=off", "sqlite:%s/to.db?sync=off", SCRIPT(big), .n_legacy = 3,
      .is_long = true},
+    {"one SQLite file", "sqlite:%s/from.db?sync=off", NULL, SCRIPT(alone), .is_old = true},
+    {"one SQLite file, sync=normal", "sqlite:%s/from.db?sync=normal", NULL, SCRIPT(alone), .may_lose = true},
+    {"one bucket alone", "rosmar:%s/bucket?collection=old.one", NULL, SCRIPT(alone), .n_legacy = 0},
 };
 const unsigned crash_n_scenes = sizeof crash_scenes / sizeof crash_scenes[0];
 
@@ -153,7 +164,7 @@ bool crash_make_stores(const crash_scene *scene, const char *folder, crash_share
     segue_error err = {0};
     segue_env env = crash_env(shared);
     (void)snprintf(path, sizeof path, "%s/bucket", folder); /* fits */
-    if (strstr(scene->from, "rosmar:") || strstr(scene->to, "rosmar:")) test_copy_bucket("sg-bucket", path);
+    if (strstr(scene->from, "rosmar:")) test_copy_bucket("sg-bucket", path);
     segue_store *from = open_store(scene->from, folder, &env, shared);
     if (!from) return false;
     unsigned n = crash_records(records, segue_store_caps(from) & SEGUE_CAP_FLAGS);
@@ -204,6 +215,11 @@ static bool open_all(life *l, const char *folder, const segue_env *env)
     segue_dual_options options = {SEGUE_PHASE_FORWARD};
     crash_client *c = &l->client;
     c->from = open_store(l->scene->from, folder, env, l->shared);
+    if (c->from && !l->scene->to) {
+        c->dual = seg_store_ref(c->from);
+        c->has_flags = segue_store_caps(c->from) & SEGUE_CAP_FLAGS;
+        return true;
+    }
     c->to = c->from ? open_store(l->scene->to, folder, env, l->shared) : NULL;
     if (!c->to) return false;
     segue_status st = segue_migration_status_read(c->to, NULL, &status, &l->err);
@@ -349,6 +365,37 @@ static bool migrate(life *l)
     return ok;
 }
 
+/* What was acknowledged last may be gone: as if it had never been asked. */
+static bool judge_what_is_left(life *l)
+{
+    crash_shared *shared = l->shared;
+    while (!crash_judge(&l->client, l->client.dual, CRASH_DURING, "at the start")) {
+        if (!l->scene->may_lose || !shared->durable || shared->n_entries == 0) return false;
+        shared->n_entries--;
+        shared->failed = false;
+        shared->told_cas = 0;
+    }
+    return true;
+}
+
+/* The store is closed halfway, so that its log is moved into it and begins anew. */
+static bool live_on_one(life *l, const char *folder, const segue_env *env)
+{
+    bool ok = judge_what_is_left(l);
+    while (ok && l->shared->next_step < l->scene->n_steps) {
+        if (l->shared->next_step == l->scene->n_steps / 2) {
+            segue_close(l->client.dual);
+            segue_close(l->client.from);
+            l->client.dual = l->client.from = NULL;
+            ok = open_all(l, folder, env);
+        }
+        ok = ok && crash_take_step(&l->client);
+    }
+    ok = ok && crash_judge(&l->client, l->client.dual, CRASH_AT_END, "in the end");
+    close_all(l);
+    return ok && !l->shared->failed;
+}
+
 bool crash_live(const crash_scene *scene, const char *folder, crash_shared *shared)
 {
     segue_env env = crash_env(shared);
@@ -356,6 +403,7 @@ bool crash_live(const crash_scene *scene, const char *folder, crash_shared *shar
     l.client = (crash_client){.shared = shared, .script = scene->script, .n_steps = scene->n_steps};
     crash_client *c = &l.client;
     bool ok = open_all(&l, folder, &env);
+    if (ok && !scene->to) return live_on_one(&l, folder, &env);
     crash_moment moment = ok && stage_of(&l) >= SEGUE_STAGE_CLEANING ? CRASH_CLEANING : CRASH_DURING;
     ok = ok && crash_judge(c, c->dual, moment, "at the start");
     ok = ok && (stage_of(&l) == SEGUE_STAGE_NONE || verify(&l)) && migrate(&l);

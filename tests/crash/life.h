@@ -8,12 +8,13 @@
 
 typedef struct crash_scene {
     const char *name;
-    const char *from, *to; /* URLs; %s is the folder */
+    const char *from, *to; /* URLs; %s is the folder. to NULL: one store, nothing is migrated */
     const crash_step *script;
     unsigned n_steps, n_legacy; /* so many of them before the migration begins */
     segue_on_foreign on_foreign;
-    bool is_old;  /* the fallback's file has the first version of the format */
-    bool is_long; /* only for the points of checkpoints */
+    bool is_old;   /* the fallback's file has the first version of the format */
+    bool is_long;  /* only for the points of checkpoints */
+    bool may_lose; /* the power may take what was acknowledged last, in order */
 } crash_scene;
 
 extern const crash_scene crash_scenes[];

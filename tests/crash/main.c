@@ -270,8 +270,8 @@ static bool lose_power(crasher *c, const crash_scene *scene)
     if (!make_start(c, scene)) return false;
     begin_case(c);
     sub_folder(c, "case", folder);
-    *p = (crash_power){folder,  c->shared, empty_case, live_on,    c, c->all, p->moment,
-                       p->loss, 1,         p->images,  p->moments, 0, 0};
+    *p = (crash_power){folder, c->shared, empty_case, live_on, c, c->all && !scene->is_long, p->moment, p->loss,
+                       1,      p->images, p->moments, 0,       0};
     if (!crash_power_run(p, scene))
         return report(c, "loss of power", "'%s' --power --moment %llu --loss %llu", scene->name,
                       (unsigned long long)p->failed_moment, (unsigned long long)p->failed_loss);
