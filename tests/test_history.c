@@ -76,6 +76,22 @@ static const known bad[] = {
     {"unknown delete, and the old one again", "5 10\n1 1 - delete -> unknown\n2 3 4 get -> none\n2 5 6 get -> 5 10\n",
      ""},
     {"update of nothing over a live document", "5 10\n1 1 2 update 6 0 -> 11\n", "an update is lost"},
+    {"seen after its end", "none\n1 1 2 set 6 10 -> 11\n2 12 13 get -> 6 11 0 10\n", "another content"},
+    {"not seen before its end", "none\n1 1 2 set 6 10 -> 11\n2 8 9 get -> none\n", "did not find what is there"},
+    {"expiry lost", "5 10\n1 1 2 touch 90 -> 11\n2 3 4 get -> 5 11\n", "another content"},
+    {"touched back to life", "none\n1 1 2 set 6 10 -> 11\n2 12 13 touch 90 -> 12\n", "not live"},
+    {"insert over what has not expired", "none\n1 1 2 set 6 10 -> 11\n2 3 4 add 7 -> 12\n", "over a live document"},
+    {"an appended byte lost", "5 10\n1 1 2 append 1 -> 11\n2 3 4 get -> 5 11\n", "another content"},
+    {"a replaced document keeps its xattr", "5 10 3\n1 1 2 replace 6 -> 11\n2 3 4 get -> 6 11 3\n", "another content"},
+    {"a part that is put in loses the xattr", "5 10 3\n1 1 2 put-in 6 -> 11\n2 3 4 get -> 6 11\n", "another content"},
+    {"put over another record", "5 10\n1 1 2 set 6 -> 11\n2 3 4 put 7 10 -> 12\n", "an update is lost"},
+    {"put, and the old xattr is seen", "5 10 3\n1 1 2 put 7 10 -> 11\n2 3 4 get -> 7 11 3\n", "another content"},
+    {"put refused over its own record", "5 10\n1 1 2 put 7 10 -> mismatch\n", "a right CAS was refused"},
+    {"applied after it could be", "5 10\n1 1 <2 set 6 -> unknown\n2 3 4 get -> 5 10\n2 5 6 get -> 6 11\n", ""},
+    {"another CAS without a move", "5 10\n1 3 4 get -> 5 11\n", "nobody wrote it"},
+    {"a move that changes the body", "5 10\n0 1 - recas -> unknown\n1 3 4 get -> 6 11\n", ""},
+    {"moved twice", "5 10\n0 1 - recas -> unknown\n1 3 4 get -> 5 11\n1 5 6 get -> 5 12\n", ""},
+    {"another CAS than the last read's", "5 10\n1 1 2 set 6 -> 11\n1 3 4 see -> 10\n", ""},
 };
 
 static const known good[] = {

@@ -177,6 +177,7 @@ void sim_check(segue_store *primary, segue_store *fallback, segue_store *dual)
     check_status(primary);
     check_fallback(fallback);
     check_fillers(primary);
+    sim_check_feeds(primary, dual);
     for (unsigned key = 0; key < sim_the_plan.n_keys && !sim.failure[0]; key++) {
         read_end(primary, key);
         read_end(dual, key);

@@ -22,6 +22,7 @@ typedef struct process {
     segue_phase acked; /* its operations under earlier phases have ended */
     bool is_led;       /* its own runner has come to the end in this life */
     int64_t restart_ns;
+    sim_listener listener;
 } process;
 
 typedef struct runner {
@@ -122,6 +123,8 @@ static void begin_process(void *arg)
         }
         if (sim_the_plan.mode == SIM_GROUP) sim_start(&p->place, "follower", follow, p);
         sim_start(&p->place, "janitor", tidy, p);
+        p->listener = (sim_listener){&p->place, &p->dual};
+        if (sim_the_plan.has_feeds) sim_start(&p->place, "consumer", sim_consume, &p->listener);
     }
     bool has_runners = !p->has_clients || sim_the_plan.mode != SIM_OUTSIDE;
     for (unsigned i = 0; has_runners && i < sim_the_plan.n_runners; i++)
@@ -442,4 +445,5 @@ void sim_play(void)
     for (unsigned i = 0; i < SIM_STORES; i++) segue_close(scene.raw[i]);
     segue_policy_free(scene.policy);
     sim_free_histories();
+    sim_forget_feeds();
 }

@@ -23,7 +23,7 @@ typedef struct sim_plan {
     sim_mode mode;
     char primary[120], fallback[120]; /* URLs */
     bool moves_cas;                   /* the primary cannot keep a CAS */
-    bool has_feeds, has_counters;
+    bool has_feeds;
     unsigned n_nodes, n_clients, n_keys, n_fillers, n_runners, page_docs;
     unsigned weights[SIM_VERBS], all_weights;
     unsigned expiring, expiry_most_s;           /* of a million writes; in so many seconds at most */
@@ -69,6 +69,19 @@ void sim_end_op(unsigned key, seg_op *op);
 /* Write a first document of this key into a store. */
 void sim_fill_key(segue_store *store, unsigned key);
 void sim_free_histories(void);
+
+/* ---- feeds (feeds.c) ---- */
+
+typedef struct sim_listener {
+    const sim_place *place;
+    segue_store *const *store;
+} sim_listener;
+
+/* A task's function; arg: a sim_listener that outlives it. */
+void sim_consume(void *arg);
+/* All is over: let each consumer hear the rest. */
+void sim_check_feeds(segue_store *primary, segue_store *dual);
+void sim_forget_feeds(void);
 
 /* ---- nodes, runners, the operator (nodes.c) ---- */
 
