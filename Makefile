@@ -1,5 +1,5 @@
 # Thin doors to CMake and the scripts in tools/. `make help` lists them.
-.PHONY: all demo test bench explore differential mutants torture crash simulate proof interop install tidy format fuzz-smoke clean help
+.PHONY: all demo test bench explore faults differential mutants torture crash simulate proof interop install tidy format fuzz-smoke clean help
 
 all:        ## Build the release (the default)
 	@tools/setup build && cmake --preset release --log-level=WARNING && cmake --build --preset release
@@ -32,6 +32,9 @@ simulate: ## Whole migrations in virtual time, from one seed each; SEED=n, HOURS
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-simulate && \
 		echo "this takes $(or $(HOURS),0.02) hours" && build/release/tests/segue-simulate --seed $(or $(SEED),1) \
 		--hours $(or $(HOURS),0.02) $(if $(PART),--part $(PART))
+faults: ## Every call with each allocation, call of the disk and of a store failing under it; half an hour and more; PART=K/N
+	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-faults && \
+		echo "this takes half an hour or more on one core" && build/release/tests/segue-faults $(if $(PART),--part $(PART))
 proof:      ## The figures of docs/proof.md, made again; tools/proof --list says what and how long
 	@tools/setup proof && tools/proof
 interop: all ## Open with the original's Go module what Segue wrote, and the other way round

@@ -226,7 +226,12 @@ static segue_status put_status(segue_store *to, seg_status *status, segue_slice 
         status->revision = put.rec.revision;
     }
     bool is_open = st == SEGUE_MAYBE_APPLIED || st == SEGUE_CAS_MISMATCH || st == SEGUE_EXISTS;
-    return is_open ? found_out(to, status, call) : st;
+    if (!is_open) return st;
+    segue_error why = {0};
+    if (call->err) why = *call->err;
+    st = found_out(to, status, call);
+    if (st == SEGUE_RETRY && call->err) *call->err = why; /* not what was met in finding out */
+    return st;
 }
 
 segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *call)

@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "base/env.h"
+#include "base/rules.h"
 #include "doc/doc.h"
 #include "store/filter.h"
 #include "store/reaper.h"
@@ -30,7 +31,7 @@ segue_status seg_call_in_time(segue_call *call)
 /* What a slot answers. One that fails says why; if it does not (a record that there is no memory for), we do. */
 static segue_status told(const segue_store *store, segue_status st, const segue_call *call)
 {
-    return seg_error_told(call->err, st, store->url);
+    return SEG_RULE(FAILURE_HAS_WORDS) ? seg_error_told(call->err, st, store->url) : st;
 }
 
 segue_status seg_call_begin(segue_store *store, bool write, segue_call *call)

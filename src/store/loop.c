@@ -115,9 +115,11 @@ static segue_status put_applied(rmw *op)
     if (!SEG_RULE(LOOP_PUTS_BY_CAS)) put.condition = SEGUE_IF_ANY;
     put.if_cas = op->has_base ? op->base.rec.cas : 0;
     segue_status st = seg_call_in_time(op->call);
-    if (st == SEGUE_OK && op->ret_doc) st = segue_doc_assign(op->ret_doc, &op->applied.rec);
+    bool first = SEG_RULE(RESULT_BEFORE_WRITE);
+    if (st == SEGUE_OK && op->ret_doc && first) st = segue_doc_assign(op->ret_doc, &op->applied.rec);
     if (st == SEGUE_OK) st = seg_call_put(op->store, &put, &op->applied.rec.cas, op->call);
     if (st == SEGUE_MAYBE_APPLIED && op->write_id) st = settle(op, &put);
+    if (st == SEGUE_OK && op->ret_doc && !first) st = segue_doc_assign(op->ret_doc, &op->applied.rec);
     if (op->ret_doc && st == SEGUE_OK) {
         op->ret_doc->rec.cas = op->applied.rec.cas;
         segue_expand_cas(&op->ret_doc->rec, put.cas_places, put.n_cas_places, op->applied.rec.cas);

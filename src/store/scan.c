@@ -67,7 +67,7 @@ segue_status segue_scan_open(segue_store *store, const segue_range *range, segue
     s->page.max_bytes = PAGE_BYTES;
     segue_status st = set_bounds(s, range ? range : &all);
     if (st != SEGUE_OK) {
-        segue_scan_close(s);
+        if (SEG_RULE(FAILURE_GIVES_BACK)) segue_scan_close(s);
         return seg_error_set(reterr, st, "out of memory for a scan");
     }
     *ret_scan = s;

@@ -22,6 +22,7 @@ static const test_disk_trouble troubles[N_DISK_TROUBLES] = {
     {TEST_DISK_SHM_MAP, SQLITE_IOERR_SHMSIZE, ENOSPC, false},
     {TEST_DISK_SHM_LOCK, SQLITE_BUSY, EINTR, false},
     {TEST_DISK_SHM_LOCK | TEST_DISK_LOCK, SQLITE_IOERR_LOCK, EIO, false},
+    {TEST_DISK_WRITE | TEST_DISK_SYNC, SQLITE_IOERR_WRITE, EIO, false},
 };
 
 void arm_disk(const fault *f, play *p, long nth, bool persistent)

@@ -3,6 +3,8 @@
 
 #define STEP(name) static segue_status name(play *p)
 
+static const segue_options in_time = {20000000000};
+
 static segue_expiry never(void) { return segue_expiry_none(); }
 
 /* A CAS that was given: it only grows. */
@@ -26,39 +28,42 @@ static segue_status got(play *p, segue_status st)
 
 /* ---- bodies ---- */
 
-STEP(add) { return gave(p, segue_add(p->s, K("new"), K("{\"v\":1}"), never(), NULL, &p->cas, &p->err), 0); }
-STEP(add_again) { return segue_add(p->s, K("json"), K("2"), never(), NULL, &p->cas, &p->err); }
-STEP(set) { return gave(p, segue_set(p->s, K("json"), K("[3]"), segue_expiry_keep(), NULL, &p->cas, &p->err), 0); }
-STEP(add_raw) { return segue_add_raw(p->s, K("new raw"), K("{"), segue_expiry_at(2000000001), NULL, NULL, &p->err); }
-STEP(set_raw) { return segue_set_raw(p->s, K("raw"), K("[]"), never(), NULL, NULL, &p->err); }
-STEP(get) { return got(p, segue_get(p->s, K("json"), NULL, &p->doc, &p->err)); }
-STEP(get_record) { return got(p, segue_get_record(p->s, K("tomb"), NULL, &p->doc, &p->err)); }
-STEP(get_nothing) { return got(p, segue_get(p->s, K("nothing"), NULL, &p->doc, &p->err)); }
-STEP(get_expired) { return got(p, segue_get_record(p->s, K("old"), NULL, &p->doc, &p->err)); }
+STEP(add) { return gave(p, segue_add(p->s, K("new"), K("{\"v\":1}"), never(), &in_time, &p->cas, &p->err), 0); }
+STEP(add_again) { return segue_add(p->s, K("json"), K("2"), never(), &in_time, &p->cas, &p->err); }
+STEP(set) { return gave(p, segue_set(p->s, K("json"), K("[3]"), segue_expiry_keep(), &in_time, &p->cas, &p->err), 0); }
+STEP(add_raw)
+{
+    return segue_add_raw(p->s, K("new raw"), K("{"), segue_expiry_at(2000000001), &in_time, NULL, &p->err);
+}
+STEP(set_raw) { return segue_set_raw(p->s, K("raw"), K("[]"), never(), &in_time, NULL, &p->err); }
+STEP(get) { return got(p, segue_get(p->s, K("json"), &in_time, &p->doc, &p->err)); }
+STEP(get_record) { return got(p, segue_get_record(p->s, K("tomb"), &in_time, &p->doc, &p->err)); }
+STEP(get_nothing) { return got(p, segue_get(p->s, K("nothing"), &in_time, &p->doc, &p->err)); }
+STEP(get_expired) { return got(p, segue_get_record(p->s, K("old"), &in_time, &p->doc, &p->err)); }
 
 STEP(write_cas)
 {
     uint64_t before = p->cas;
-    return gave(p, segue_write_cas(p->s, K("json"), p->cas, K("[4]"), never(), 0, NULL, &p->cas, &p->err), before);
+    return gave(p, segue_write_cas(p->s, K("json"), p->cas, K("[4]"), never(), 0, &in_time, &p->cas, &p->err), before);
 }
 
 STEP(write_wrong_cas)
 {
-    return segue_write_cas(p->s, K("json"), 77, K("[5]"), never(), SEGUE_WRITE_RAW, NULL, &p->cas, &p->err);
+    return segue_write_cas(p->s, K("json"), 77, K("[5]"), never(), SEGUE_WRITE_RAW, &in_time, &p->cas, &p->err);
 }
 
-STEP(append) { return segue_append(p->s, K("raw"), K(" more"), NULL, &p->cas, &p->err); }
-STEP(touch) { return segue_touch(p->s, K("counter"), segue_expiry_at(2100000000), NULL, &p->cas, &p->err); }
-STEP(touch_same) { return segue_touch(p->s, K("counter"), segue_expiry_at(2100000000), NULL, &p->cas, &p->err); }
+STEP(append) { return segue_append(p->s, K("raw"), K(" more"), &in_time, &p->cas, &p->err); }
+STEP(touch) { return segue_touch(p->s, K("counter"), segue_expiry_at(2100000000), &in_time, &p->cas, &p->err); }
+STEP(touch_same) { return segue_touch(p->s, K("counter"), segue_expiry_at(2100000000), &in_time, &p->cas, &p->err); }
 
 STEP(get_and_touch)
 {
-    return got(p, segue_get_and_touch(p->s, K("new"), segue_expiry_at(2100000001), NULL, &p->doc, &p->err));
+    return got(p, segue_get_and_touch(p->s, K("new"), segue_expiry_at(2100000001), &in_time, &p->doc, &p->err));
 }
 
 STEP(incr)
 {
-    segue_status st = segue_incr(p->s, K("counter"), 2, NULL, never(), NULL, &p->value, &p->err);
+    segue_status st = segue_incr(p->s, K("counter"), 2, NULL, never(), &in_time, &p->value, &p->err);
     if (st == SEGUE_OK) say(p, "%llu;", (unsigned long long)p->value);
     return st;
 }
@@ -66,17 +71,17 @@ STEP(incr)
 STEP(incr_new)
 {
     uint64_t initial = 7;
-    segue_status st = segue_incr(p->s, K("new counter"), 2, &initial, never(), NULL, &p->value, &p->err);
+    segue_status st = segue_incr(p->s, K("new counter"), 2, &initial, never(), &in_time, &p->value, &p->err);
     if (st == SEGUE_OK) say(p, "%llu;", (unsigned long long)p->value);
     return st;
 }
 
-STEP(incr_text) { return segue_incr(p->s, K("raw"), 2, NULL, never(), NULL, &p->value, &p->err); }
+STEP(incr_text) { return segue_incr(p->s, K("raw"), 2, NULL, never(), &in_time, &p->value, &p->err); }
 
 STEP(exists)
 {
     bool is = false;
-    segue_status st = segue_exists(p->s, K("json"), NULL, &is, &p->err);
+    segue_status st = segue_exists(p->s, K("json"), &in_time, &is, &p->err);
     if (st == SEGUE_OK) say(p, "%d;", is);
     return st;
 }
@@ -84,17 +89,17 @@ STEP(exists)
 STEP(get_expiry)
 {
     uint32_t expiry = 0;
-    segue_status st = segue_get_expiry(p->s, K("counter"), NULL, &expiry, &p->err);
+    segue_status st = segue_get_expiry(p->s, K("counter"), &in_time, &expiry, &p->err);
     if (st == SEGUE_OK) say(p, "%u;", expiry);
     return st;
 }
 
-STEP(get_new) { return got(p, segue_get(p->s, K("new"), NULL, &p->doc, &p->err)); }
-STEP(remove_doc) { return segue_remove(p->s, K("new"), p->cas, NULL, &p->cas, &p->err); }
-STEP(remove_gone) { return segue_remove(p->s, K("new"), 0, NULL, &p->cas, &p->err); }
-STEP(delete_doc) { return segue_delete(p->s, K("json"), NULL, &p->err); }
-STEP(add_over_tombstone) { return segue_add(p->s, K("tomb"), K("1"), never(), NULL, NULL, &p->err); }
-STEP(set_expired) { return segue_set(p->s, K("old"), K("2"), never(), NULL, NULL, &p->err); }
+STEP(get_new) { return got(p, segue_get(p->s, K("new"), &in_time, &p->doc, &p->err)); }
+STEP(remove_doc) { return segue_remove(p->s, K("new"), p->cas, &in_time, &p->cas, &p->err); }
+STEP(remove_gone) { return segue_remove(p->s, K("new"), 0, &in_time, &p->cas, &p->err); }
+STEP(delete_doc) { return segue_delete(p->s, K("json"), &in_time, &p->err); }
+STEP(add_over_tombstone) { return segue_add(p->s, K("tomb"), K("1"), never(), &in_time, NULL, &p->err); }
+STEP(set_expired) { return segue_set(p->s, K("old"), K("2"), never(), &in_time, NULL, &p->err); }
 
 static const step bodies[] = {
     {"add", add, 0},
@@ -131,7 +136,7 @@ static const step bodies[] = {
 STEP(path_get)
 {
     segue_slice json = {0};
-    segue_status st = segue_subdoc_get(p->s, K("json"), SEGUE_IN_BODY, K("b.c"), NULL, &p->doc, &json, &p->err);
+    segue_status st = segue_subdoc_get(p->s, K("json"), SEGUE_IN_BODY, K("b.c"), &in_time, &p->doc, &json, &p->err);
     if (st == SEGUE_OK) say_bytes(p, json);
     return st;
 }
@@ -139,7 +144,7 @@ STEP(path_get)
 STEP(path_get_xattr)
 {
     segue_slice json = {0};
-    segue_status st = segue_subdoc_get(p->s, K("tomb"), SEGUE_IN_XATTR, K("_sync.n[-1]"), NULL, &p->doc, &json,
+    segue_status st = segue_subdoc_get(p->s, K("tomb"), SEGUE_IN_XATTR, K("_sync.n[-1]"), &in_time, &p->doc, &json,
                                        &p->err);
     if (st == SEGUE_OK) say_bytes(p, json);
     return st;
@@ -148,40 +153,43 @@ STEP(path_get_xattr)
 STEP(path_set)
 {
     return gave(
-        p, segue_subdoc_set(p->s, K("json"), SEGUE_EXPECT_ANY, 0, K("b.d"), K("{\"e\":[]}"), NULL, &p->cas, &p->err),
+        p,
+        segue_subdoc_set(p->s, K("json"), SEGUE_EXPECT_ANY, 0, K("b.d"), K("{\"e\":[]}"), &in_time, &p->cas, &p->err),
         0);
 }
 
 STEP(path_set_new)
 {
-    return segue_subdoc_set(p->s, K("new"), SEGUE_EXPECT_ANY, 0, K("x"), K("1"), NULL, NULL, &p->err);
+    return segue_subdoc_set(p->s, K("new"), SEGUE_EXPECT_ANY, 0, K("x"), K("1"), &in_time, NULL, &p->err);
 }
 
 STEP(path_insert)
 {
     uint64_t before = p->cas;
     return gave(
-        p, segue_subdoc_insert(p->s, K("json"), SEGUE_EXPECT_CAS, p->cas, K("f"), K("\"g\""), NULL, &p->cas, &p->err),
+        p,
+        segue_subdoc_insert(p->s, K("json"), SEGUE_EXPECT_CAS, p->cas, K("f"), K("\"g\""), &in_time, &p->cas, &p->err),
         before);
 }
 
 STEP(path_insert_over)
 {
-    return segue_subdoc_insert(p->s, K("json"), SEGUE_EXPECT_ANY, 0, K("f"), K("1"), NULL, &p->cas, &p->err);
+    return segue_subdoc_insert(p->s, K("json"), SEGUE_EXPECT_ANY, 0, K("f"), K("1"), &in_time, &p->cas, &p->err);
 }
 
 STEP(path_append)
 {
-    return segue_subdoc_append(p->s, K("json"), SEGUE_EXPECT_ANY, 0, K("b.d.e"), K("5"), NULL, &p->cas, &p->err);
+    return segue_subdoc_append(p->s, K("json"), SEGUE_EXPECT_ANY, 0, K("b.d.e"), K("5"), &in_time, &p->cas, &p->err);
 }
 
 STEP(path_delete)
 {
-    return segue_subdoc_delete(p->s, K("json"), SEGUE_EXPECT_LIVE, 0, K("a[0]"), NULL, &p->cas, &p->err);
+    return segue_subdoc_delete(p->s, K("json"), SEGUE_EXPECT_LIVE, 0, K("a[0]"), &in_time, &p->cas, &p->err);
 }
 
 STEP(path_many)
 {
+    segue_doc_free(&p->doc); /* so that the result needs memory */
     const segue_path_op ops[] = {
         {SEGUE_PATH_SET, SEGUE_IN_BODY, K("p.q.`r.s`"), K("[1]"), SEGUE_PATH_PARENTS},
         {SEGUE_PATH_APPEND, SEGUE_IN_BODY, K("p.t"), K("2"), SEGUE_PATH_PARENTS},
@@ -190,12 +198,12 @@ STEP(path_many)
         {SEGUE_PATH_DELETE, SEGUE_IN_BODY, K("not.there"), {0}, SEGUE_PATH_MISSING_OK},
     };
     segue_mutation m = {.paths = ops, .n_paths = sizeof ops / sizeof ops[0]};
-    return got(p, segue_mutate(p->s, K("json"), &m, NULL, NULL, &p->doc, &p->err));
+    return got(p, segue_mutate(p->s, K("json"), &m, &in_time, NULL, &p->doc, &p->err));
 }
 
 STEP(path_mismatch)
 {
-    return segue_subdoc_set(p->s, K("json"), SEGUE_EXPECT_ANY, 0, K("a.b"), K("1"), NULL, &p->cas, &p->err);
+    return segue_subdoc_set(p->s, K("json"), SEGUE_EXPECT_ANY, 0, K("a.b"), K("1"), &in_time, &p->cas, &p->err);
 }
 
 static const step paths[] = {
@@ -218,47 +226,47 @@ static const step paths[] = {
 STEP(xattrs_get)
 {
     return got(p, segue_xattrs_get(p->s, K("json"), NAMES(K("_sync"), K("none"), K("_sync.n"), K("$document.revid")),
-                                   NULL, &p->doc, &p->err));
+                                   &in_time, &p->doc, &p->err));
 }
 
 STEP(get_with_xattrs)
 {
-    return got(p, segue_get_with_xattrs(p->s, K("json"), NAMES(K("user")), NULL, &p->doc, &p->err));
+    return got(p, segue_get_with_xattrs(p->s, K("json"), NAMES(K("user")), &in_time, &p->doc, &p->err));
 }
 
 STEP(xattrs_set)
 {
     const segue_xattr set[] = {{K("_sync.rev"), K("\"2-b\"")}, {K("user"), {0}}, {K("z"), K("null")}};
-    return gave(p, segue_xattrs_set(p->s, K("json"), set, 3, NULL, &p->cas, &p->err), 0);
+    return gave(p, segue_xattrs_set(p->s, K("json"), set, 3, &in_time, &p->cas, &p->err), 0);
 }
 
 STEP(xattrs_update)
 {
     const segue_xattr set[] = {{K("z"), K("{}")}};
     uint64_t before = p->cas;
-    return gave(p, segue_xattrs_update(p->s, K("json"), p->cas, set, 1, never(), NULL, &p->cas, &p->err), before);
+    return gave(p, segue_xattrs_update(p->s, K("json"), p->cas, set, 1, never(), &in_time, &p->cas, &p->err), before);
 }
 
 STEP(touch_xattr)
 {
     uint64_t before = p->cas;
-    return gave(p, segue_touch_xattr(p->s, K("json"), p->cas, K("z.y.x"), K("1"), NULL, &p->cas, &p->err), before);
+    return gave(p, segue_touch_xattr(p->s, K("json"), p->cas, K("z.y.x"), K("1"), &in_time, &p->cas, &p->err), before);
 }
 
 STEP(xattrs_remove)
 {
     uint64_t before = p->cas;
-    return gave(p, segue_xattrs_remove(p->s, K("json"), p->cas, NAMES(K("z")), NULL, &p->cas, &p->err), before);
+    return gave(p, segue_xattrs_remove(p->s, K("json"), p->cas, NAMES(K("z")), &in_time, &p->cas, &p->err), before);
 }
 
-STEP(xattrs_drop) { return segue_xattrs_drop(p->s, K("json"), NAMES(K("z"), K("none")), NULL, &p->cas, &p->err); }
+STEP(xattrs_drop) { return segue_xattrs_drop(p->s, K("json"), NAMES(K("z"), K("none")), &in_time, &p->cas, &p->err); }
 
 STEP(write_with_xattrs)
 {
     const segue_xattr set[] = {{K("_m"), K("{\"cas\":\"\",\"crc\":\"\"}")}};
     const segue_macro macros[] = {{K("_m.crc"), SEGUE_MACRO_BODY_CRC32C}};
     const segue_xattr_write write = {.body = K("[6]"), .set = set, .n_set = 1, .macros = macros, .n_macros = 1};
-    return gave(p, segue_write_with_xattrs(p->s, K("new"), 0, &write, NULL, &p->cas, &p->err), 0);
+    return gave(p, segue_write_with_xattrs(p->s, K("new"), 0, &write, &in_time, &p->cas, &p->err), 0);
 }
 
 STEP(write_over_with_xattrs)
@@ -267,7 +275,7 @@ STEP(write_over_with_xattrs)
     const segue_slice drop[] = {K("_m.crc")};
     const segue_xattr_write write = {.body = K("[7]"), .set = set, .n_set = 1, .drop = drop, .n_drop = 1};
     uint64_t before = p->cas;
-    return gave(p, segue_write_with_xattrs(p->s, K("new"), p->cas, &write, NULL, &p->cas, &p->err), before);
+    return gave(p, segue_write_with_xattrs(p->s, K("new"), p->cas, &write, &in_time, &p->cas, &p->err), before);
 }
 
 STEP(write_tombstone)
@@ -275,14 +283,14 @@ STEP(write_tombstone)
     const segue_xattr set[] = {{K("_t"), K("1")}};
     const segue_xattr_write write = {.set = set, .n_set = 1};
     uint64_t before = p->cas;
-    return gave(p, segue_write_tombstone(p->s, K("new"), p->cas, true, &write, NULL, &p->cas, &p->err), before);
+    return gave(p, segue_write_tombstone(p->s, K("new"), p->cas, true, &write, &in_time, &p->cas, &p->err), before);
 }
 
 STEP(write_new_tombstone)
 {
     const segue_xattr set[] = {{K("_t"), K("2")}};
     const segue_xattr_write write = {.set = set, .n_set = 1};
-    return segue_write_tombstone(p->s, K("new tombstone"), 0, false, &write, NULL, NULL, &p->err);
+    return segue_write_tombstone(p->s, K("new tombstone"), 0, false, &write, &in_time, NULL, &p->err);
 }
 
 STEP(write_resurrection)
@@ -290,20 +298,20 @@ STEP(write_resurrection)
     const segue_xattr set[] = {{K("_r"), K("1")}, {K("u"), K("2")}};
     const segue_xattr_write write = {
         .body = K("[8]"), .set = set, .n_set = 2, .expiry = {SEGUE_EXPIRY_AT, 2000000002, 0}};
-    return segue_write_resurrection(p->s, K("new"), &write, NULL, NULL, &p->err);
+    return segue_write_resurrection(p->s, K("new"), &write, &in_time, NULL, &p->err);
 }
 
-STEP(delete_with_xattrs) { return segue_delete_with_xattrs(p->s, K("new"), NAMES(K("_r")), NULL, &p->err); }
+STEP(delete_with_xattrs) { return segue_delete_with_xattrs(p->s, K("new"), NAMES(K("_r")), &in_time, &p->err); }
 
 STEP(xattrs_of_nothing)
 {
-    return got(p, segue_xattrs_get(p->s, K("nothing"), NAMES(K("_sync")), NULL, &p->doc, &p->err));
+    return got(p, segue_xattrs_get(p->s, K("nothing"), NAMES(K("_sync")), &in_time, &p->doc, &p->err));
 }
 
 STEP(xattr_that_is_none)
 {
     const segue_xattr set[] = {{K("z"), K("{")}};
-    return segue_xattrs_set(p->s, K("json"), set, 1, NULL, &p->cas, &p->err);
+    return segue_xattrs_set(p->s, K("json"), set, 1, &in_time, &p->cas, &p->err);
 }
 
 static const step xattrs[] = {
@@ -345,7 +353,9 @@ static segue_status update(play *p, const char *key, segue_update_fn fn, const s
 {
     segue_outcome out = {0};
     uint64_t before = p->cas;
-    segue_status st = segue_update(p->s, K(key), fn, p, options, &out, &p->err);
+    segue_update_options bounded = options ? *options : (segue_update_options){0};
+    bounded.timeout_ns = in_time.timeout_ns;
+    segue_status st = segue_update(p->s, K(key), fn, p, &bounded, &out, &p->err);
     if (st != SEGUE_OK) return st;
     p->cas = out.cas ? out.cas : p->cas;
     say(p, "revision %llu, %s, %s;", (unsigned long long)out.revision, out.written ? "written" : "not written",
@@ -384,7 +394,7 @@ static segue_status stop_it(void *ctx, const segue_record *current, segue_mutati
 }
 STEP(update_stops) { return update(p, "counter", stop_it, NULL); }
 
-STEP(get_previous) { return got(p, segue_get_record(p->s, K("json"), NULL, &p->doc, &p->err)); }
+STEP(get_previous) { return got(p, segue_get_record(p->s, K("json"), &in_time, &p->doc, &p->err)); }
 STEP(update_previous)
 {
     segue_update_options options = {.previous = &p->doc.rec};
@@ -413,7 +423,8 @@ static segue_status make_tombstone(void *ctx, const segue_record *current, segue
 static segue_status write_update(play *p, const char *key, segue_xattr_update_fn fn)
 {
     const segue_macro macros[] = {{K("_u.n"), SEGUE_MACRO_BODY_CRC32C}};
-    segue_update_options options = {.expiry = segue_expiry_at(2000000003), .macros = macros, .n_macros = 1};
+    segue_update_options options = {
+        .timeout_ns = in_time.timeout_ns, .expiry = segue_expiry_at(2000000003), .macros = macros, .n_macros = 1};
     segue_outcome out = {0};
     segue_status st = segue_write_update_with_xattrs(p->s, K(key), fn, p, &options, &out, &p->err);
     if (st == SEGUE_OK) say(p, "revision %llu;", (unsigned long long)out.revision);
@@ -426,6 +437,7 @@ STEP(write_update_tombstone) { return write_update(p, "json", make_tombstone); }
 
 STEP(mutate_all)
 {
+    segue_doc_free(&p->doc); /* so that the result needs memory */
     const segue_xattr set[] = {{K("_a"), K("{\"c\":\"\"}")}, {K("b"), K("2")}};
     const segue_macro macros[] = {{K("_a.c"), SEGUE_MACRO_BODY_CRC32C}};
     const segue_slice drop[] = {K("none")};
@@ -440,7 +452,7 @@ STEP(mutate_all)
                         .expiry = segue_expiry_at(2000000004),
                         .options = SEGUE_M_DROP_MISSING_OK};
     segue_outcome out = {0};
-    segue_status st = segue_mutate(p->s, K("raw"), &m, NULL, &out, &p->doc, &p->err);
+    segue_status st = segue_mutate(p->s, K("raw"), &m, &in_time, &out, &p->doc, &p->err);
     if (st == SEGUE_OK) say(p, "revision %llu;", (unsigned long long)out.revision);
     return got(p, st);
 }
@@ -448,13 +460,13 @@ STEP(mutate_all)
 STEP(mutate_replaces)
 {
     segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = K("1"), .options = SEGUE_M_REPLACE_ALL};
-    return segue_mutate(p->s, K("new three"), &m, NULL, NULL, NULL, &p->err);
+    return segue_mutate(p->s, K("new three"), &m, &in_time, NULL, NULL, &p->err);
 }
 
 STEP(mutate_counter)
 {
     segue_mutation m = {.body_op = SEGUE_BODY_ADD, .delta = 5, .expiry = segue_expiry_at(2000000005)};
-    return got(p, segue_mutate(p->s, K("counter"), &m, NULL, NULL, &p->doc, &p->err));
+    return got(p, segue_mutate(p->s, K("counter"), &m, &in_time, NULL, &p->doc, &p->err));
 }
 
 static const step updates[] = {
@@ -494,19 +506,19 @@ static segue_record given(const char *key)
 STEP(put_record)
 {
     segue_record rec = given("new");
-    return segue_put_record(p->s, &rec, 0, NULL, &p->cas, &p->err);
+    return segue_put_record(p->s, &rec, 0, &in_time, &p->cas, &p->err);
 }
 
 STEP(put_record_over)
 {
     segue_record rec = given("new");
-    return segue_put_record(p->s, &rec, 0, NULL, &p->cas, &p->err);
+    return segue_put_record(p->s, &rec, 0, &in_time, &p->cas, &p->err);
 }
 
 STEP(put_record_replaces)
 {
     segue_record rec = given("raw");
-    return segue_put_record(p->s, &rec, SEGUE_PUT_REPLACE, NULL, &p->cas, &p->err);
+    return segue_put_record(p->s, &rec, SEGUE_PUT_REPLACE, &in_time, &p->cas, &p->err);
 }
 
 STEP(put_tombstone)
@@ -517,20 +529,20 @@ STEP(put_tombstone)
     rec.body = (segue_slice){0};
     rec.n_xattrs = 1;
     rec.expiry = 0;
-    return segue_put_record(p->s, &rec, 0, NULL, &p->cas, &p->err);
+    return segue_put_record(p->s, &rec, 0, &in_time, &p->cas, &p->err);
 }
 
 STEP(put_with_meta)
 {
     segue_record rec = given("meta");
-    return segue_put_with_meta(p->s, &rec, 0, NULL, &p->err);
+    return segue_put_with_meta(p->s, &rec, 0, &in_time, &p->err);
 }
 
 STEP(put_with_meta_over)
 {
     segue_record rec = given("meta");
     rec.cas++;
-    return segue_put_with_meta(p->s, &rec, rec.cas - 1, NULL, &p->err);
+    return segue_put_with_meta(p->s, &rec, rec.cas - 1, &in_time, &p->err);
 }
 
 static const step records[] = {

@@ -11,10 +11,17 @@ bool memory_fired(const fault *f, play *p);
 bool memory_may_answer(const fault *f, segue_status st);
 
 /* disk.c. which: of its table. */
-enum { N_DISK_TROUBLES = 14 };
+enum { N_DISK_TROUBLES = 15 };
 void arm_disk(const fault *f, play *p, long nth, bool persistent);
 void heal_disk(const fault *f, play *p);
 bool disk_fired(const fault *f, play *p);
 bool disk_may_answer(const fault *f, segue_status st);
+
+/* calls.c. which: of its table; needs_dual: of the fallback, else of the primary. */
+enum { N_CALL_TROUBLES = 5 };
+void arm_call(const fault *f, play *p, long nth, bool persistent);
+void heal_call(const fault *f, play *p);
+bool call_fired(const fault *f, play *p);
+bool call_may_answer(const fault *f, segue_status st);
 
 #endif

@@ -6,22 +6,32 @@
  *   segue-faults --fault F --script S --on W   only those (parts of names)
  *   ... --nth N [--persistent]            one place: to look at a failure
  *   segue-faults --list                   what there is
+ *   segue-faults --teeth                  without each rule that faults must show: what fails first
+ *   ... --without RULE                    switched off, to watch it fail
  */
 #include "faults/kinds.h"
 
+#include "base/rules.h"
 #include "support/disk.h"
 #include "support/memory.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define MEMORY(name, needs_disk, which)                                                                                \
     {                                                                                                                  \
-        name, needs_disk, false, false, arm_memory, heal_memory, memory_fired, memory_may_answer, which                \
+        name, needs_disk, false, false, false, arm_memory, heal_memory, memory_fired, memory_may_answer, which         \
     }
 #define DISK(name, which)                                                                                              \
     {                                                                                                                  \
-        name, true, false, true, arm_disk, heal_disk, disk_fired, disk_may_answer, which                               \
+        name, true, false, false, true, arm_disk, heal_disk, disk_fired, disk_may_answer, which                        \
+    }
+#define CALL(name, of_fallback, which)                                                                                 \
+    {                                                                                                                  \
+        name, false, of_fallback, true, false, arm_call, heal_call, call_fired, call_may_answer, which                 \
     }
 static const fault faults[] = {
     MEMORY("our allocation", false, 0),
@@ -40,6 +50,17 @@ static const fault faults[] = {
     DISK("shared memory (ENOSPC)", 11),
     DISK("lock in shared memory (EINTR)", 12),
     DISK("any lock (EIO)", 13),
+    DISK("write or sync (EIO)", 14),
+    CALL("store call fails before it is applied", false, 0),
+    CALL("answer to a read is lost", false, 1),
+    CALL("write is not applied and may have been", false, 2),
+    CALL("write is applied and its answer lost", false, 3),
+    CALL("store call comes after the deadline", false, 4),
+    CALL("fallback's call fails before it is applied", true, 0),
+    CALL("fallback's answer to a read is lost", true, 1),
+    CALL("fallback's write is not applied and may have been", true, 2),
+    CALL("fallback's write is applied and its answer lost", true, 3),
+    CALL("fallback's call comes after the deadline", true, 4),
 };
 enum { N_FAULTS = sizeof faults / sizeof faults[0] };
 
@@ -63,8 +84,9 @@ static const script *script_at(size_t i)
 
 typedef struct tour {
     const char *fault, *script, *on;
-    long nth; /* 0: all */
-    bool persistent, is_short;
+    long nth;                         /* 0: all */
+    bool persistent, is_short, stops; /* at the first that fails */
+    char first[256];                  /* that failed */
     unsigned part, n_parts;
     unsigned number; /* of the combination */
     unsigned long n_plays, n_injected, n_failed;
@@ -76,7 +98,7 @@ static bool fits(const script *sc, const setting *where, const fault *f)
 {
     if (f && f->needs_disk && !where->on_disk) return false;
     if (f && f->needs_dual && !where->fallback) return false;
-    if (f && f->needs_dual && (sc->flags & (SCRIPT_OPENS | SCRIPT_NO_STORE))) return false;
+    if (f && f->needs_store && (sc->flags & (SCRIPT_OPENS | SCRIPT_NO_STORE))) return false;
     if (sc->flags & SCRIPT_NO_STORE) return where == settings;
     return !(sc->flags & SCRIPT_DUAL) || where->fallback;
 }
@@ -89,7 +111,9 @@ static bool one_place(tour *t, const script *sc, const setting *where, const mod
     t->n_plays++;
     t->n_injected += v == HELD || v == FAILED;
     if (v == FAILED) {
-        t->n_failed++;
+        if (!t->n_failed++)
+            (void)snprintf(t->first, sizeof t->first, "%s on %s, %s %ld%s", sc->name, where->name, f->name, nth,
+                           persistent ? " and on" : ""); /* names are short */
         printf(
             "not ok - %s on %s: %s %ld%s fails: %s\n  again: --fault \"%s\" --script \"%s\" --on \"%s\" --nth %ld%s\n",
             sc->name, where->name, f->name, nth, persistent ? " and all later ones of the call" : "", why, f->name,
@@ -107,7 +131,7 @@ static void all_places(tour *t, const script *sc, const setting *where, const mo
     unsigned long before = t->n_injected, failed = t->n_failed;
     for (unsigned way = 0; way < 2; way++) {
         if (t->is_short && way != t->number % 2) continue;
-        for (long nth = 1; one_place(t, sc, where, m, f, nth, way) && t->n_failed < failed + 5;)
+        for (long nth = 1; one_place(t, sc, where, m, f, nth, way) && t->n_failed < failed + (t->stops ? 1 : 5);)
             nth = next_place(t, nth);
     }
     if (t->n_failed == failed)
@@ -130,13 +154,14 @@ static void all_of(tour *t, const fault *f)
 {
     unsigned long before = t->n_injected;
     const script *sc;
-    for (size_t s = 0; (sc = script_at(s)) != NULL; s++) {
+    for (size_t s = 0; (sc = script_at(s)) != NULL && !(t->stops && t->n_failed); s++) {
         model plain = {0};
         if (!is_meant(t->script, sc->name)) continue;
         bool has_plain = fits(sc, &settings[0], NULL) && make_model(sc, &settings[0], &plain);
         for (size_t w = 0; w < n_settings; w++) {
+            if (t->stops && t->n_failed) break;
             if (!fits(sc, &settings[w], f) || !is_meant(t->on, settings[w].name)) continue;
-            bool is_left_out = t->is_short && f->of_disk && t->number % 2; /* each needs files, and many of them */
+            bool is_left_out = t->is_short && f->needs_disk && (t->number + f->which) % 3; /* files take long */
             if (t->number++ % t->n_parts == t->part && !is_left_out)
                 one_script(t, sc, &settings[w], f, has_plain ? &plain : NULL);
         }
@@ -154,17 +179,63 @@ static int list(void)
     return 0;
 }
 
+/* ---- teeth ---- */
+
+/* In a child, for a rule that is off may abort the process. What fails first goes into the pipe. */
+static int miss_in_child(const char *rule, int out)
+{
+    tour t = {.n_parts = 1, .is_short = true, .stops = true};
+    int silence = open("/dev/null", O_WRONLY);
+    if (silence < 0 || dup2(silence, STDOUT_FILENO) < 0 || dup2(silence, STDERR_FILENO) < 0) return 2;
+    (void)seg_rule_switch(rule, false); /* it is there */
+    for (size_t i = 0; i < N_FAULTS && !t.n_failed; i++) all_of(&t, &faults[i]);
+    if (!t.n_failed) return 1;
+    size_t size = strlen(t.first);
+    return write(out, t.first, size) == (ssize_t)size ? 0 : 2;
+}
+
+static bool show_miss(const char *rule)
+{
+    char first[256] = "";
+    int ends[2], how = 0;
+    (void)fflush(stdout); /* what fails is said at the next */
+    if (pipe(ends) != 0) return false;
+    pid_t child = fork();
+    if (child == 0) _exit(miss_in_child(rule, ends[1]));
+    (void)close(ends[1]);
+    ssize_t n = read(ends[0], first, sizeof first - 1);
+    (void)close(ends[0]);
+    bool ended = child > 0 && waitpid(child, &how, 0) == child;
+    bool found = ended && WIFEXITED(how) && WEXITSTATUS(how) == 0 && n > 0;
+    if (found) printf("ok - without %s: %s\n", rule, first);
+    else if (ended && WIFSIGNALED(how)) printf("ok - without %s: the process aborts\n", rule), found = true;
+    else printf("not ok - no fault shows that %s is off\n", rule);
+    return found;
+}
+
+static int show_teeth(void)
+{
+    int failed = 0;
+    for (unsigned r = 0; r < SEG_N_RULES; r++) {
+        const char *by = seg_rule_missed_by((seg_rule)r);
+        bool is_of_disk = r == SEG_RULE_LOST_COMMIT_IS_UNKNOWN ||
+                          r == SEG_RULE_SYNC_BEFORE_ANSWER; /* others miss them too */
+        if (strcmp(by, "FAULT") == 0 || is_of_disk) failed += !show_miss(seg_rule_name((seg_rule)r));
+    }
+    return failed != 0;
+}
+
 static int usage(void)
 {
     (void)fprintf(stderr, "usage: segue-faults [--short] [--part K/N] [--fault F] [--script S] [--on W] [--nth N "
-                          "[--persistent]] | --list\n");
+                          "[--persistent]] [--without RULE] | --list | --teeth\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
     tour t = {.n_parts = 1};
-    bool lists = false;
+    bool lists = false, teeth = false;
     test_memory_install();
     test_disk_install();
     for (int i = 1; i < argc; i++) {
@@ -172,10 +243,12 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "--short") == 0) t.is_short = true;
         else if (strcmp(argv[i], "--persistent") == 0) t.persistent = true;
         else if (strcmp(argv[i], "--list") == 0) lists = true;
+        else if (strcmp(argv[i], "--teeth") == 0) teeth = true;
         else if (!value) return usage();
         else if (strcmp(argv[i], "--fault") == 0) t.fault = argv[++i];
         else if (strcmp(argv[i], "--script") == 0) t.script = argv[++i];
         else if (strcmp(argv[i], "--on") == 0) t.on = argv[++i];
+        else if (strcmp(argv[i], "--without") == 0 && seg_rule_switch(value, false)) i++;
         else if (strcmp(argv[i], "--nth") == 0) t.nth = atol(argv[++i]);
         else if (strcmp(argv[i], "--part") == 0 && sscanf(argv[++i], "%u/%u", &t.part, &t.n_parts) == 2 && t.part--)
             continue;
@@ -183,6 +256,7 @@ int main(int argc, char **argv)
     }
     if (t.n_parts == 0 || t.part >= t.n_parts) return usage();
     if (lists) return list();
+    if (teeth) return show_teeth();
     for (size_t i = 0; i < N_FAULTS; i++)
         if (is_meant(t.fault, faults[i].name)) all_of(&t, &faults[i]);
     if (!t.n_injected) printf("not ok - nothing was injected\n");

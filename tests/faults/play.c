@@ -415,7 +415,8 @@ static bool images_hold(const course *c, size_t i, bool is_open)
 static bool gives_up(const course *c, size_t i, segue_status st)
 {
     if (!(c->sc->steps[i].flags & STEP_PARTIAL)) return false;
-    return st == SEGUE_NOT_FINISHED || st == SEGUE_DIFFERENT || (c->f->of_disk && st == SEGUE_UNAVAILABLE);
+    return st == SEGUE_NOT_FINISHED || st == SEGUE_DIFFERENT ||
+           ((c->f->of_disk || c->f->needs_store) && st == SEGUE_UNAVAILABLE);
 }
 
 static bool judge_answer(const course *c, size_t i, segue_status st)

@@ -56,7 +56,7 @@ typedef struct step {
     unsigned flags;
 } step;
 enum {
-    STEP_READS = 1 << 1,  /* it writes nothing that a caller knows of: never MAYBE_APPLIED */
+    STEP_READS = 1 << 1,  /* it writes nothing of the caller's: never MAYBE_APPLIED */
     STEP_PARTIAL = 1 << 0 /* what failed may be done in part; NOT_FINISHED and DIFFERENT are answers, too */
 };
 
@@ -91,7 +91,8 @@ typedef struct fault {
     const char *name;
     bool needs_disk;
     bool needs_dual;
-    bool of_disk; /* what a loss of power would leave is looked at, too */
+    bool needs_store; /* it is opened before the script begins */
+    bool of_disk;     /* what a loss of power would leave is looked at, too */
     void (*arm)(const struct fault *f, play *p, long nth, bool persistent);
     void (*heal)(const struct fault *f, play *p);
     bool (*fired)(const struct fault *f, play *p);

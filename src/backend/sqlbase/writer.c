@@ -144,6 +144,7 @@ static segue_status begin(seg_sql_engine *e, segue_call *call)
  * can never come back. */
 static bool overwrite_remains(seg_sql_engine *e, seg_sql_conn *conn)
 {
+    if (!SEG_RULE(REMAINS_ARE_OVERWRITTEN)) return true;
     if (seg_sql_run(conn, seg_sql_stmt(conn, SEG_SQL_BEGIN), NULL) != SEGUE_OK) return false;
     (void)seg_clock_next(&e->clock, segue_env_default(), 0); /* a page that does not change is not written */
     bool done = raise_clock(e, conn, NULL) == SEGUE_OK && note_clock(e, conn, NULL) == SEGUE_OK &&
@@ -165,6 +166,7 @@ static segue_status commit(seg_sql_engine *e, seg_sql_conn *conn, segue_call *ca
     if (st == SEGUE_OK) return st;
     int code = sqlite3_errcode(conn->db) & 0xff;
     roll_back(conn);
+    if (!SEG_RULE(FAILED_COMMIT_IS_SAID)) return SEGUE_OK;
     /* Without room the frame that ends the transaction was not written. */
     if (!conn->changed_any || code == SQLITE_FULL || code == SQLITE_BUSY || overwrite_remains(e, conn)) return st;
     if (!SEG_RULE(LOST_COMMIT_IS_UNKNOWN)) return st;
