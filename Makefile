@@ -32,9 +32,9 @@ simulate: ## Whole migrations in virtual time, from one seed each; SEED=n, HOURS
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-simulate && \
 		echo "this takes $(or $(HOURS),0.02) hours" && build/release/tests/segue-simulate --seed $(or $(SEED),1) \
 		--hours $(or $(HOURS),0.02) $(if $(PART),--part $(PART))
-faults: ## Every call with each allocation, call of the disk and of a store failing under it; half an hour and more; PART=K/N
+faults: ## Every call with each allocation, call of the disk and of a store failing under it; hours; PART=K/N
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-faults && \
-		echo "this takes half an hour or more on one core" && build/release/tests/segue-faults $(if $(PART),--part $(PART))
+		echo "this takes hours on one core; PART=K/N plays a share" && build/release/tests/segue-faults $(if $(PART),--part $(PART))
 proof:      ## The figures of docs/proof.md, made again; tools/proof --list says what and how long
 	@tools/setup proof && tools/proof
 interop: all ## Open with the original's Go module what Segue wrote, and the other way round
