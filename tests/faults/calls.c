@@ -1,5 +1,5 @@
-/* Faults of a store under a dual store, a filter or a migration: one of its calls fails before it is applied, is applied and its
- * answer lost, or comes after the deadline. */
+/* Faults of a store under a dual store, a filter or a migration: one of its calls fails before it is applied, is applied and
+ * its answer lost, or comes after the deadline. */
 #include "faults/kinds.h"
 
 enum { WRITES = SEG_OP_PUT | SEG_OP_ERASE | SEG_OP_MUTATE | SEG_OP_MOVE | SEG_OP_WRITE_MANY };
