@@ -12,8 +12,8 @@ bench: all  ## Ratios against raw SQLite and the like, as a table
 explore: ## Every schedule of every small scene; PART=K/N for a share
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-explore && \
 		build/release/tests/segue-explore $(if $(PART),--part $(PART))
-mutants: ## Would the tests notice? Thousands of small mutations, hours; ONLY=src/dual, PART=K/N, JOBS=n, resumed
-	@tools/setup mutants && nice tools/mutate $(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART)) $(if $(JOBS),--jobs $(JOBS))
+mutants: ## Would the tests notice? Small mutations of all that was changed since they were asked; ONLY=src/dual, PART=K/N, JOBS=n, resumed
+	@tools/setup mutants && nice tools/mutate --keep $(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART)) $(if $(JOBS),--jobs $(JOBS))
 differential: ## A million random operations on mem against a plain model, and on every store against mem; OPERATIONS=n, SEED=n
 	@tools/setup test && cmake --preset release --log-level=WARNING && \
 		cmake --build --preset release --target test_model --target test_differential && \
