@@ -371,6 +371,66 @@ static void records_out_of_their_order_are_damage(void **state)
     segue_close(store);
 }
 
+/* ---- more time is given between the read and the judgement ---- */
+
+static struct {
+    int64_t now_ns;
+    int at; /* the how manieth look at the clock from now */
+    segue_store *store;
+} slow;
+
+static int64_t slow_wall_ns(void *ctx)
+{
+    (void)ctx;
+    if (slow.at && --slow.at == 0) { /* the thread is kept waiting here; another one goes on */
+        segue_options o = {0};
+        ASSERT_OK(segue_touch(slow.store, segue_str("k"), segue_expiry_at(UINT32_MAX), &o, NULL, &err));
+        slow.now_ns += INT64_C(20) * 1000000000;
+    }
+    return slow.now_ns;
+}
+
+static segue_status delete_it(segue_store *store) { return segue_delete(store, segue_str("k"), NULL, &err); }
+
+static segue_status touch_it(segue_store *store)
+{
+    return segue_touch(store, segue_str("k"), segue_expiry_at(UINT32_MAX - 1), NULL, NULL, &err);
+}
+
+static segue_status append_if_live(void *ctx, const segue_record *current, segue_mutation *m)
+{
+    (void)ctx;
+    if (!current || current->is_tombstone) return SEGUE_NOT_FOUND;
+    m->body_op = SEGUE_BODY_APPEND;
+    m->body = segue_str("2");
+    return SEGUE_OK;
+}
+
+static segue_status update_it(segue_store *store)
+{
+    return segue_update(store, segue_str("k"), append_if_live, NULL, NULL, NULL, &err);
+}
+
+static void a_write_does_not_call_dead_what_was_given_more_time(void **state)
+{
+    (void)state;
+    static segue_status (*const writes[])(segue_store *) = {delete_it, touch_it, update_it};
+    segue_env env = *segue_env_default();
+    env.wall_ns = slow_wall_ns;
+    segue_open_options options = {&env, SEGUE_OPEN_NO_REAPER};
+    slow.now_ns = INT64_C(1800000000) * 1000000000;
+    ASSERT_OK(segue_open("mem:?caps=-mutate", &options, &slow.store, &err));
+    for (size_t i = 0; i < sizeof writes / sizeof *writes; i++)
+        for (int at = 1; at <= 2; at++) { /* the clock is looked at after the read and before the decision */
+            segue_expiry soon = segue_expiry_at((uint32_t)(slow.now_ns / 1000000000) + 10);
+            ASSERT_OK(segue_set(slow.store, segue_str("k"), segue_str("1"), soon, NULL, NULL, &err));
+            slow.at = at;
+            ASSERT_OK(writes[i](slow.store));
+            assert_int_equal(slow.at, 0);
+        }
+    segue_close(slow.store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +447,7 @@ int main(void)
         cmocka_unit_test(put_record_keeps_cas_and_revision),
         cmocka_unit_test(purge_takes_tombstones_only),
         cmocka_unit_test(records_out_of_their_order_are_damage),
+        cmocka_unit_test(a_write_does_not_call_dead_what_was_given_more_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

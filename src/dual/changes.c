@@ -189,7 +189,7 @@ static segue_status is_shown(reading *r, const segue_record *rec, bool *ret_yes,
     segue_error why = {0};
     segue_call own = *call;
     own.err = &why;
-    segue_status st = seg_call_get(r->dual->primary, rec->key, &r->other, &own);
+    segue_status st = seg_call_get_stored(r->dual->primary, rec->key, &r->other, &own);
     *ret_yes = st == SEGUE_NOT_FOUND || (r->dual->keeps_cas && st == SEGUE_OK && r->other.rec.cas == rec->cas) ||
                !SEG_RULE(FEED_ASKS_PRIMARY);
     if (!*ret_yes && st == SEGUE_OK && !r->has_end) r->behind |= r->other.rec.cas > r->last_primary;

@@ -30,12 +30,15 @@ static segue_status changed(segue_slice key, segue_call *call)
 
 /* ---- reading ---- */
 
+/* Records are read as they are stored: whether one has expired is decided by whoever asked, once for both sides. A clock that
+ * was read after the primary was asked says nothing about the moment when there was no record. */
+
 /* A record of the fallback into doc, its CAS as it goes out. */
 static segue_status get_fallback(seg_dual *d, segue_slice key, segue_doc *doc, segue_call *call)
 {
     bool no_body = call->no_body;
     call->no_body = false; /* it may be a pill, which is told by its body */
-    segue_status st = seg_call_get(d->fallback, key, doc, call);
+    segue_status st = seg_call_get_stored(d->fallback, key, doc, call);
     call->no_body = no_body;
     if (st == SEGUE_OK) st = seg_pill_to_counter(doc, seg_dual_phase_of(d, call) == SEGUE_PHASE_LEGACY);
     if (st == SEGUE_OK) {
@@ -48,7 +51,7 @@ static segue_status get_fallback(seg_dual *d, segue_slice key, segue_doc *doc, s
 
 static segue_status get_primary(seg_dual *d, segue_slice key, segue_doc *doc, segue_call *call)
 {
-    segue_status st = seg_call_get(d->primary, key, doc, call);
+    segue_status st = seg_call_get_stored(d->primary, key, doc, call);
     if (st == SEGUE_OK) doc->source = SEGUE_FROM_PRIMARY;
     return st;
 }
@@ -183,7 +186,7 @@ static segue_status put_any(seg_dual *d, const segue_put *put, uint64_t *ret_cas
 {
     SEG_AUTO(segue_doc) doc = {0};
     segue_put above = *put;
-    segue_status st = d->knows_floor ? SEGUE_NOT_FOUND : seg_call_get(d->fallback, put->rec.key, &doc, call);
+    segue_status st = d->knows_floor ? SEGUE_NOT_FOUND : seg_call_get_stored(d->fallback, put->rec.key, &doc, call);
     if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
     if (st == SEGUE_OK && doc.rec.cas > above.cas_floor) above.cas_floor = doc.rec.cas;
     return put_primary(d, &above, ret_cas, call);

@@ -44,12 +44,6 @@ void seg_call_end(segue_store *store, segue_call *call)
     if (store->backend->end) store->backend->end(store->self, call);
 }
 
-/* B4 on a record that was just read. The clock is read only for a record that can expire. */
-static void expire(segue_doc *doc, const segue_call *call)
-{
-    if (doc->rec.expiry && !doc->rec.is_tombstone) seg_doc_expire(doc, seg_wall_s(call->env));
-}
-
 segue_status seg_call_get_stored(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call)
 {
     segue_status st = told(store, store->backend->get(store->self, key, doc, call), call);
@@ -60,11 +54,51 @@ segue_status seg_call_get_stored(segue_store *store, segue_slice key, segue_doc 
     return st;
 }
 
+static bool can_expire(const segue_record *rec) { return rec->expiry != 0 && !rec->is_tombstone; }
+
+/* B4. A record that expired by a clock that was read after it may have been given more time in between, so it is read once
+ * more: what is still there was dead while it was read. The clock is read only for a record that can expire. */
 segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, segue_call *call)
 {
-    segue_status st = seg_call_get_stored(store, key, doc, call);
-    if (st == SEGUE_OK) expire(doc, call);
-    return st;
+    uint64_t before = 0, now = 0;
+    do {
+        before = now;
+        segue_status st = seg_call_get_stored(store, key, doc, call);
+        if (st != SEGUE_OK || !can_expire(&doc->rec)) return st;
+        now = seg_wall_s(call->env);
+    } while (doc->rec.expiry <= now && doc->rec.expiry > before && SEG_RULE(EXPIRED_IS_READ_AGAIN));
+    seg_doc_expire(doc, now);
+    return SEGUE_OK;
+}
+
+/* B4 on a page that was read after the clock said `before`. What expired since is read again as in a get; in an order of
+ * changes a record that is another one by now stays the live one that it was: its new state comes later. */
+static segue_status expire_page(segue_store *store, segue_page *page, uint64_t before, bool keys_only, bool by_change,
+                                segue_call *call)
+{
+    segue_error why = {0};
+    segue_call again = *call;
+    SEG_AUTO(segue_doc) doc = {0};
+    again.err = &why;
+    again.no_body = keys_only;
+    for (size_t i = 0; i < page->n; i++) {
+        segue_doc *read = &page->docs[i];
+        if (!can_expire(&read->rec)) continue;
+        uint64_t now = read->rec.expiry <= before ? before : seg_wall_s(call->env);
+        bool since = read->rec.expiry > before && read->rec.expiry <= now && SEG_RULE(EXPIRED_IS_READ_AGAIN);
+        segue_status st = since ? seg_call_get(store, read->rec.key, &doc, &again) : SEGUE_NOT_FOUND;
+        if (st == SEGUE_NOT_FOUND) {
+            seg_doc_expire(read, now);
+        } else if (st != SEGUE_OK) {
+            if (call->err) *call->err = why;
+            return st;
+        } else if (!by_change || doc.rec.cas == read->rec.cas) {
+            segue_doc old = *read;
+            *read = doc;
+            doc = old;
+        }
+    }
+    return SEGUE_OK;
 }
 
 /* Only who knows the CAS before a record is stored can write it into the record. */
@@ -133,6 +167,7 @@ segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue
 {
     segue_page_clear(page);
     seg_assert(page->max_docs > 0);
+    uint64_t before = seg_wall_s(call->env);
     segue_status st = told(store, store->backend->scan(store->self, bounds, page, call), call);
     if (st != SEGUE_OK) {
         segue_page_clear(page);
@@ -143,9 +178,10 @@ segue_status seg_call_scan(segue_store *store, const segue_bounds *bounds, segue
         const segue_record *rec = &page->docs[i].rec;
         if (rec->cas == 0 || (i > 0 && segue_slice_compare(page->docs[i - 1].rec.key, rec->key) >= 0))
             return out_of_order(store, page, call);
-        expire(&page->docs[i], call);
     }
-    return SEGUE_OK;
+    st = expire_page(store, page, before, bounds->keys_only, false, call);
+    if (st != SEGUE_OK) segue_page_clear(page);
+    return st;
 }
 
 /* One that stands over others lets the one of them say it that cannot. */
@@ -182,6 +218,7 @@ segue_status seg_call_changes(segue_store *store, const segue_since *since, segu
     seg_assert(page->max_docs > 0);
     segue_status st = check_tells_changes(store, call);
     if (st == SEGUE_OK && since->cas >= INT64_MAX) return SEGUE_OK; /* bit 63 is clear: there is none above */
+    uint64_t before = seg_wall_s(call->env);
     if (st == SEGUE_OK) st = told(store, store->backend->changes(store->self, since, page, call), call);
     if (st != SEGUE_OK) {
         segue_page_clear(page);
@@ -193,10 +230,11 @@ segue_status seg_call_changes(segue_store *store, const segue_since *since, segu
     for (size_t i = 0; i < page->n; i++) {
         const segue_record *rec = &page->docs[i].rec;
         if (rec->cas == 0 || !seg_comes_after(rec, &at)) return out_of_order(store, page, call);
-        expire(&page->docs[i], call);
         seg_position_set(&at, seg_feed_cas(rec->cas), rec->key);
     }
-    return SEGUE_OK;
+    st = expire_page(store, page, before, since->keys_only, true, call);
+    if (st != SEGUE_OK) segue_page_clear(page);
+    return st;
 }
 
 segue_status seg_call_move(segue_store *store, segue_store *to, segue_move *moves, size_t n, segue_call *call)

@@ -8,6 +8,7 @@
 #include "base/env.h"
 #include "base/retry.h"
 #include "base/rules.h"
+#include "doc/doc.h"
 
 /* One operation. The write id is the same for all its attempts: a record that carries it was written by this operation. */
 typedef struct rmw {
@@ -44,16 +45,21 @@ static segue_status show_unchanged(rmw *op, const segue_record *current)
     return SEGUE_OK;
 }
 
+/* What was live when it was read may have been given more time since: it is not called dead without another look. */
+static bool has_expired_since(const segue_record *read, uint64_t now)
+{
+    return !read->is_tombstone && !seg_record_is_live(read, now) && SEG_RULE(EXPIRED_IS_READ_AGAIN);
+}
+
+/* The store's own slot may have read it, as it is stored. */
 static segue_status read_base(rmw *op)
 {
     if (op->base.source == SEGUE_FROM_NEITHER) {
         op->has_base = false;
         return SEGUE_OK;
     }
-    if (op->base.source != SEGUE_FROM_UNKNOWN) {
-        op->has_base = true;
-        return SEGUE_OK;
-    }
+    op->has_base = op->base.source != SEGUE_FROM_UNKNOWN;
+    if (op->has_base && !has_expired_since(&op->base.rec, seg_wall_s(op->call->env))) return SEGUE_OK;
     segue_status st = seg_call_get(op->store, op->key, &op->base, op->call);
     op->has_base = st == SEGUE_OK;
     return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
@@ -203,7 +209,9 @@ static segue_status attempt(rmw *op)
     if (st != SEGUE_OK) return st;
     const segue_record *base = op->has_base ? &op->base.rec : NULL;
     if (!op->fixed && asks_nothing(op, &m)) return show_unchanged(op, base);
-    st = segue_apply(op->key, base, &m, seg_wall_s(op->call->env), &op->applied, op->call);
+    uint64_t now = seg_wall_s(op->call->env);
+    if (base && has_expired_since(base, now)) return SEGUE_RETRY;
+    st = segue_apply(op->key, base, &m, now, &op->applied, op->call);
     if (st != SEGUE_OK) return st;
     op->outcome.written = op->applied.write;
     if (op->applied.write) st = put_applied(op);

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include <segue/feed.h>
+
 #include "base/base.h"
 #include "doc/doc.h"
 
@@ -378,6 +380,53 @@ static void in_order_of_expiry(cf *t)
     segue_page_free(&page);
 }
 
+/* ---- more time is given while it is read ---- */
+
+static void give_more_time(cf *t)
+{
+    IS(OK, do_touch(t, "k", segue_expiry_at((uint32_t)cf_now() + DAY)));
+    cf_advance(10);
+}
+
+static bool get_sees_it(cf *t) { return do_get(t, "k") == SEGUE_OK; }
+
+static bool scan_sees_it(cf *t)
+{
+    segue_range range = {.prefix = K("k")};
+    SEG_AUTO(segue_buf) keys = {0};
+    return strcmp(do_scan(t, &range, &keys), "k") == 0;
+}
+
+static bool feed_sees_it(cf *t)
+{
+    bool live = true;
+    uint64_t since = 0;
+    segue_feed *feed = NULL;
+    segue_feed_event e = {0};
+    segue_feed_options o = {.flags = SEGUE_FEED_STOP_AT_END, .since = &since};
+    IS(OK, segue_feed_open(&t->store, 1, &o, &feed, &t->err));
+    while (segue_feed_next(feed, 0, &e, &t->err) == SEGUE_OK)
+        if (segue_slice_equal(e.rec.key, K("k"))) live = live && !e.rec.is_tombstone;
+    segue_feed_close(feed);
+    return live;
+}
+
+/* At whichever look at the clock it happens: the document was never dead, so nobody may call it so. */
+static void given_more_time(cf *t, bool (*sees_it)(cf *t))
+{
+    unsigned at = 0;
+    do {
+        fx_doc_expiring(t, "k", "1", segue_expiry_at((uint32_t)cf_now() + 5), NULL);
+        cf_meanwhile(t, ++at, give_more_time);
+        CHECK(sees_it(t));
+    } while (cf_happened() && at < 20);
+    CHECK(at > 1 && at < 20);
+}
+
+static void given_more_time_while_got(cf *t) { given_more_time(t, get_sees_it); }
+static void given_more_time_while_scanned(cf *t) { given_more_time(t, scan_sees_it); }
+static void given_more_time_while_fed(cf *t) { given_more_time(t, feed_sees_it); }
+
 static void no_expiry_past_2106(cf *t)
 {
     IS(INVALID_ARGUMENT, do_set_expiring(t, "k", "1", segue_expiry_in(UINT32_MAX)));
@@ -409,6 +458,9 @@ const cf_case cf_expiry_cases[] = {
     {"S50", "xattr writes keep the expiry unless they name one", 0, xattr_writes_and_expiry, NULL},
     {"S51", "documents expire in _system._mobile too", 0, expires_in_the_system_collection, NULL},
     {"S52", "a document whose expiry was extended in time survives", 0, extended_in_time, NULL},
+    {"S52b", "also one that is got meanwhile", 0, given_more_time_while_got, NULL},
+    {"S52c", "also one that a scan comes by meanwhile", 0, given_more_time_while_scanned, NULL},
+    {"S52d", "also one that a feed tells of meanwhile", NEEDS_CHANGES, given_more_time_while_fed, NULL},
     {"S53", "an overdue document is expired after reopening", NEEDS_REOPEN, overdue_after_reopening, NULL},
     {NULL, NULL, 0, NULL, NULL},
 };

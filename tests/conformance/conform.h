@@ -114,6 +114,9 @@ void cf_remove_folder(void);
 extern const segue_env cf_env;
 void cf_advance(int64_t seconds);
 uint64_t cf_now(void);
+/* Run something at the how manieth look at the wall clock from now, once; whether that has happened (if not, it will not). */
+void cf_meanwhile(cf *t, unsigned at, void (*run)(cf *t));
+bool cf_happened(void);
 
 /* ---- checks; each prints what it saw ---- */
 

@@ -17,9 +17,30 @@
 
 static _Atomic int64_t skew_ns;
 
+static struct {
+    unsigned at; /* the how manieth look at the clock from now; 0: none */
+    void (*run)(cf *t);
+    cf *t;
+} meanwhile;
+
+void cf_meanwhile(cf *t, unsigned at, void (*run)(cf *t))
+{
+    meanwhile.run = run;
+    meanwhile.t = t;
+    meanwhile.at = at;
+}
+
+bool cf_happened(void)
+{
+    bool yes = meanwhile.at == 0;
+    meanwhile.at = 0;
+    return yes;
+}
+
 static int64_t moved_wall_ns(void *ctx)
 {
     (void)ctx;
+    if (meanwhile.at && --meanwhile.at == 0) meanwhile.run(meanwhile.t);
     return segue_env_default()->wall_ns(NULL) + atomic_load(&skew_ns);
 }
 static int64_t mono_ns(void *ctx) { return segue_env_default()->mono_ns(ctx); }
