@@ -190,9 +190,9 @@ static segue_status apply_body(const view *v, const segue_mutation *m, segue_app
         a->rec.is_tombstone = v->rec != NULL;
         return SEGUE_OK;
     case SEGUE_BODY_APPEND: return append_to_body(v, m, a, call);
-    case SEGUE_BODY_ADD: return add_to_counter(v, m, a, call);
+    case SEGUE_BODY_ADD: break;
     }
-    return segue_fail(call, SEGUE_INVALID_ARGUMENT, "unknown body operation");
+    return add_to_counter(v, m, a, call);
 }
 
 /* ---- xattrs ---- */
@@ -224,8 +224,7 @@ static segue_status apply_xattrs(const view *v, const segue_mutation *m, segue_a
 {
     bool was_live = v->live, is_live = !a->rec.is_tombstone;
     bool starts_anew = !v->rec || (is_live && !was_live) || (m->options & SEGUE_M_REPLACE_ALL);
-    bool deletes = was_live && !is_live, edits = seg_edit_is_asked(m);
-    bool system_only = v->expired || (deletes && !edits);
+    bool deletes = was_live && !is_live;
     segue_status st = check_drops(v, m, starts_anew, ret_changed, call);
     if (st != SEGUE_OK) return st;
 
@@ -238,7 +237,7 @@ static segue_status apply_xattrs(const view *v, const segue_mutation *m, segue_a
     }
     for (size_t i = 0; i < old; i++) {
         const segue_xattr *x = &v->rec->xattrs[i];
-        if (system_only && !seg_xattr_is_system(x->name)) continue;
+        if (v->expired && !seg_xattr_is_system(x->name)) continue;
         if (set_contains(m, x->name) || names_contain(m->drop_xattrs, m->n_drop_xattrs, x->name)) continue;
         a->slots[n++] = *x;
     }
@@ -248,7 +247,7 @@ static segue_status apply_xattrs(const view *v, const segue_mutation *m, segue_a
     seg_assert(seg_xattrs_sort(a->slots, n));
     a->rec.xattrs = a->slots;
     a->rec.n_xattrs = n;
-    return edits ? seg_edit(m, deletes, a, ret_changed, call) : SEGUE_OK;
+    return seg_edit(m, deletes, a, ret_changed, call);
 }
 
 static segue_status check_limits(const segue_mutation *m, const segue_applied *a, segue_call *call)
@@ -304,7 +303,7 @@ static uint32_t flags_after(const view *v, const segue_mutation *m, const segue_
 }
 
 /* The record stays as it is; the result shows it as a reader sees it. */
-static segue_status nothing_to_write(const view *v, segue_applied *a)
+static void nothing_to_write(const view *v, segue_applied *a)
 {
     const segue_record *rec = v->rec;
     a->write = false;
@@ -313,7 +312,6 @@ static segue_status nothing_to_write(const view *v, segue_applied *a)
         a->rec.cas = rec->cas;
         a->rec.write_id = rec->write_id;
     }
-    return SEGUE_OK;
 }
 
 segue_status segue_apply(segue_slice key, const segue_record *base, const segue_mutation *m, uint64_t now,
@@ -339,7 +337,8 @@ segue_status segue_apply(segue_slice key, const segue_record *base, const segue_
     if (st != SEGUE_OK) return st;
     if (nothing) {
         if (v.rec) st = apply_xattrs(&v, &no_change, a, &xattrs_changed, call);
-        return st == SEGUE_OK ? nothing_to_write(&v, a) : st;
+        nothing_to_write(&v, a);
+        return st;
     }
 
     st = apply_xattrs(&v, m, a, &xattrs_changed, call);
@@ -347,8 +346,10 @@ segue_status segue_apply(segue_slice key, const segue_record *base, const segue_
     if (st == SEGUE_OK) st = apply_expiry(&v, m, now, a, call);
     if (st != SEGUE_OK) return st;
     /* A delete of a tombstone is a write only through its xattrs, and without any there was nothing to delete. */
-    if (m->body_op == SEGUE_BODY_DELETE && !v.live && !xattrs_changed)
-        return m->options & SEGUE_M_NOTHING_OK ? nothing_to_write(&v, a) : not_found(key, call);
+    if (m->body_op == SEGUE_BODY_DELETE && !v.live && !xattrs_changed) {
+        nothing_to_write(&v, a);
+        return m->options & SEGUE_M_NOTHING_OK ? SEGUE_OK : not_found(key, call);
+    }
     a->rec.is_json = is_json_after(&v, m, a);
     a->rec.flags = flags_after(&v, m, a);
     a->rec.revision = (base ? base->revision : 0) + 1;
@@ -357,5 +358,6 @@ segue_status segue_apply(segue_slice key, const segue_record *base, const segue_
     if (v.live)
         changed = changed || a->rec.expiry != base->expiry || a->rec.flags != base->flags ||
                   a->rec.is_json != base->is_json;
-    return changed ? SEGUE_OK : nothing_to_write(&v, a);
+    if (!changed) nothing_to_write(&v, a);
+    return SEGUE_OK;
 }

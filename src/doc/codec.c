@@ -42,25 +42,34 @@ static size_t section_size(const segue_xattr *xattrs, size_t n)
     return size;
 }
 
-/* There is room. */
+/* There is room, here and in what follows. */
+static void add(segue_buf *out, segue_slice bytes)
+{
+    if (bytes.size) memcpy(out->data + out->size, bytes.data, bytes.size);
+    out->size += bytes.size;
+}
+
 static void add_text(segue_buf *out, segue_slice text)
 {
-    if (text.size) memcpy(out->data + out->size, text.data, text.size);
-    out->size += text.size;
+    add(out, text);
     out->data[out->size++] = 0;
 }
 
-segue_status seg_xattrs_encode(const segue_xattr *xattrs, size_t n, segue_buf *out)
+static void add_section(segue_buf *out, const segue_xattr *xattrs, size_t n)
 {
-    segue_status st = segue_buf_reserve(out, section_size(xattrs, n));
-    if (st != SEGUE_OK) return st;
     for (size_t i = 0; i < n; i++) {
         store_big32(out->data + out->size, (uint32_t)pair_size(&xattrs[i]));
         out->size += PAIR_HEAD;
         add_text(out, xattrs[i].name);
         add_text(out, xattrs[i].value);
     }
-    return SEGUE_OK;
+}
+
+segue_status seg_xattrs_encode(const segue_xattr *xattrs, size_t n, segue_buf *out)
+{
+    segue_status st = segue_buf_reserve(out, section_size(xattrs, n));
+    if (st == SEGUE_OK) add_section(out, xattrs, n);
+    return st;
 }
 
 /* One pair out of `size` bytes. */
@@ -123,9 +132,9 @@ segue_status seg_envelope_encode(const segue_record *rec, segue_buf *out)
     store_little(head + AT_WRITE_ID, rec->write_id, 8);
     store_little(head + AT_XATTRS_SIZE, xattrs_size, 4);
     out->size += SEG_ENVELOPE_HEADER;
-    st = seg_xattrs_encode(rec->xattrs, rec->n_xattrs, out);
-    if (st != SEGUE_OK) return st;
-    return segue_buf_append(out, rec->body.data, rec->body.size);
+    add_section(out, rec->xattrs, rec->n_xattrs);
+    add(out, rec->body);
+    return SEGUE_OK;
 }
 
 segue_status seg_envelope_decode(segue_slice bytes, segue_xattr slots[SEGUE_XATTRS_MAX], segue_record *rec)

@@ -94,16 +94,6 @@ bool seg_edit_writes_body(const segue_mutation *m)
     return false;
 }
 
-bool seg_edit_is_asked(const segue_mutation *m)
-{
-    if (m->n_paths || m->n_macros) return true;
-    for (size_t i = 0; i < m->n_set_xattrs; i++)
-        if (seg_name_is_path(m->set_xattrs[i].name)) return true;
-    for (size_t i = 0; i < m->n_drop_xattrs; i++)
-        if (seg_name_is_path(m->drop_xattrs[i])) return true;
-    return false;
-}
-
 /* ---- texts ---- */
 
 typedef struct edit {
@@ -157,13 +147,13 @@ static segue_status splice(edit *e, segue_slice *text, size_t at, size_t cut, se
                           SEGUE_BODY_MAX);
     segue_buf *buf = buffer_of(e->a, *text);
     if (!buf) {
-        buf = new_buffer(e->a, size + 1); /* never none */
+        buf = new_buffer(e->a, size);
         if (!buf) return no_memory(e->call);
         add(buf, text->data, at);
         add(buf, piece.data, piece.size);
         add(buf, text->data + at + cut, rest);
     } else {
-        if (piece.size > cut && segue_buf_reserve(buf, piece.size - cut) != SEGUE_OK) return no_memory(e->call);
+        if (segue_buf_reserve(buf, piece.size) != SEGUE_OK) return no_memory(e->call); /* at most so much */
         memmove(buf->data + at + piece.size, buf->data + at + cut, rest);
         if (piece.size) memcpy(buf->data + at, piece.data, piece.size);
         buf->size = size;
@@ -257,9 +247,9 @@ static segue_status edit_text(edit *e, const segue_path_op *op, const seg_path *
     case SEGUE_PATH_SET: return splice(e, text, at, place.value.size, op->value);
     case SEGUE_PATH_INSERT: return there_already(op, what, e->call);
     case SEGUE_PATH_DELETE: return splice(e, text, place.cut_at, place.cut, segue_bytes("", 0));
-    case SEGUE_PATH_APPEND: return append_element(e, op, &place, what, text);
+    case SEGUE_PATH_APPEND: break;
     }
-    return segue_fail(e->call, SEGUE_INVALID_ARGUMENT, "unknown path operation");
+    return append_element(e, op, &place, what, text);
 }
 
 /* ---- the body and the xattrs ---- */
@@ -304,14 +294,13 @@ static void remove_slot(segue_applied *a, segue_xattr *slot)
     a->rec.n_xattrs--;
 }
 
-/* The xattr is not there. *ret_slot: it is now, and the operation goes on in it; NULL: it is done. */
+/* The xattr is not there. *ret_slot: it is now, and the operation goes on in it; still NULL: it is done. */
 static segue_status make_xattr(edit *e, const segue_path_op *op, const seg_path *path, segue_xattr **ret_slot)
 {
     char quoted[SEG_QUOTED_MAX];
     segue_slice name = path->steps[0].name, value = op->value;
     bool whole = path->n == 1, appends = op->action == SEGUE_PATH_APPEND;
     bool parents = (op->options & SEGUE_PATH_PARENTS) && has_names_only(path, 1);
-    *ret_slot = NULL;
     if (op->action == SEGUE_PATH_DELETE && (op->options & SEGUE_PATH_MISSING_OK)) return SEGUE_OK;
     if (op->action == SEGUE_PATH_DELETE || ((!whole || appends) && !parents))
         return segue_fail(e->call, SEGUE_PATH_NOT_FOUND, "there is no xattr %s", seg_quote(name, quoted));
@@ -351,8 +340,7 @@ static segue_status edit_xattr(edit *e, const segue_path_op *op, const seg_path 
 static segue_status edit_one(edit *e, const segue_path_op *op)
 {
     seg_path path;
-    segue_status st = parse(op, &path, e->call);
-    if (st != SEGUE_OK) return st;
+    seg_assert(parse(op, &path, NULL) == SEGUE_OK); /* the mutation was checked */
     return op->in == SEGUE_IN_BODY ? edit_body(e, op, &path) : edit_xattr(e, op, &path);
 }
 

@@ -13,8 +13,7 @@ size_t seg_edit_depth_max(segue_slice name);
  * TOO_BIG. */
 segue_status seg_edit_check(const segue_mutation *m, segue_call *call);
 
-/* Whether there is anything to do here, and whether to the body. */
-bool seg_edit_is_asked(const segue_mutation *m);
+/* Whether there is anything to do here to the body. */
 bool seg_edit_writes_body(const segue_mutation *m);
 
 /* Do it to a->rec, whose body and xattrs (in a->slots) are what the rest of m made of them. `deletes`: m deletes a live

@@ -149,10 +149,8 @@ static bool enter(nesting *n, bool is_object)
     return true;
 }
 
-static bool in_object(const nesting *n)
-{
-    return n->depth > 0 && (n->bits[(n->depth - 1) / 8] >> ((n->depth - 1) % 8) & 1) != 0;
-}
+/* Whether the last of them, which there is, is an object. */
+static bool in_object(const nesting *n) { return n->bits[(n->depth - 1) / 8] >> ((n->depth - 1) % 8) & 1; }
 
 /* "name" : */
 static bool take_name(scanner *s)
@@ -163,15 +161,12 @@ static bool take_name(scanner *s)
     return take(s, ':');
 }
 
-/* After a value: close what ends here, or go on to the next one. *ret_done: nothing is open any more. */
+/* After a value: close what ends here, or go on to the next one. *ret_done is set when nothing is open any more. */
 static bool after_value(scanner *s, nesting *n, bool *ret_done)
 {
     while (n->depth > 0) {
         skip_space(s);
-        if (take(s, ',')) {
-            *ret_done = false;
-            return !in_object(n) || take_name(s);
-        }
+        if (take(s, ',')) return !in_object(n) || take_name(s);
         if (!take(s, in_object(n) ? '}' : ']')) return false;
         n->depth--;
     }
@@ -256,7 +251,6 @@ static void skip_value(scanner *s)
         if (c == '"') skip_string(s);
         else if (c == '{' || c == '[') depth++;
         else if (c == '}' || c == ']') depth--;
-        else continue;
         if (depth == 0) return;
     }
 }
@@ -279,9 +273,10 @@ bool seg_json_next(seg_json_walk *walk, segue_slice *ret_name, segue_slice *ret_
         size_t from = s.at + 1;
         if (!take(&s, '"')) return false;
         skip_string(&s);
-        name = segue_bytes(s.text + from, s.at > from ? s.at - from - 1 : 0);
+        size_t end = s.at;
         skip_space(&s);
         if (!take(&s, ':')) return false;
+        name = segue_bytes(s.text + from, end - from - 1);
         skip_space(&s);
     }
     size_t from = s.at;
@@ -323,10 +318,10 @@ static size_t to_utf8(uint32_t code, char bytes[4])
     return n;
 }
 
-/* Four hex digits at `at`; false if they are not there. */
+/* Four hex digits at `at`, which is not past the end; false if they are not there. */
 static bool hex4(segue_slice text, size_t at, uint32_t *ret)
 {
-    if (at > text.size || text.size - at < 4) return false;
+    if (text.size - at < 4) return false;
     uint32_t value = 0;
     for (size_t i = 0; i < 4; i++) {
         int digit = hex_value(text.data[at + i]);
@@ -337,17 +332,21 @@ static bool hex4(segue_slice text, size_t at, uint32_t *ret)
     return true;
 }
 
+/* The two halves of a character that is written as two: ten bits each. */
+static bool is_high(uint32_t code) { return (code & 0xFC00) == 0xD800; }
+static bool is_low(uint32_t code) { return (code & 0xFC00) == 0xDC00; }
+
 /* \uXXXX, or two of them that make one character. *at is behind the 'u'. 0: it is none. */
 static size_t unescape_unicode(segue_slice inner, size_t *at, char out[4])
 {
     uint32_t code, low;
     if (!hex4(inner, *at, &code)) return 0;
     *at += 4;
-    if (code >= 0xDC00 && code < 0xE000) return 0;
-    if (code >= 0xD800 && code < 0xDC00) {
-        bool escaped = inner.size - *at >= 6 && inner.data[*at] == '\\' && inner.data[*at + 1] == 'u';
-        if (!escaped || !hex4(inner, *at + 2, &low) || low < 0xDC00 || low >= 0xE000) return 0;
-        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+    if (is_low(code)) return 0;
+    if (is_high(code)) {
+        segue_slice rest = segue_bytes(inner.data + *at, inner.size - *at);
+        if (!segue_slice_starts_with(rest, segue_str("\\u")) || !hex4(rest, 2, &low) || !is_low(low)) return 0;
+        code = 0x10000 + ((code & 0x3FF) << 10 | (low & 0x3FF));
         *at += 6;
     }
     return to_utf8(code, out);

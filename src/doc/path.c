@@ -180,8 +180,7 @@ static child find_child(const seg_step *step, segue_slice text, seg_place *ret)
             break;
         }
         if (is_it) c = (child){.value = value, .at = at, .end = end, .before = previous_end, .found = true};
-        if (c.found && !name.data && step->index != SEG_PATH_LAST && c.after)
-            break; /* an element can stand once only */
+        if (c.after && !name.data) break; /* an element can stand once only */
         previous_end = end;
     }
     return c;

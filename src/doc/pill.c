@@ -12,8 +12,9 @@ enum { PILL_BODY_MAX = 512 }; /* bytes; one of Sync Gateway's has about 90 */
 bool seg_pill_read(const segue_record *rec, uint64_t *ret_number)
 {
     segue_slice body = rec->body;
-    if (rec->is_tombstone || body.size < 2 || body.size > PILL_BODY_MAX || body.data[0] != '{') return false;
-    if (!seg_json_valid(body, NULL)) return false;
+    if (rec->is_tombstone || body.size > PILL_BODY_MAX || !segue_slice_starts_with(body, segue_str("{")) ||
+        !seg_json_valid(body, NULL))
+        return false;
     bool is_marked = false, has_number = false;
     uint64_t number = 0;
     seg_json_walk walk = {.text = body};
@@ -30,7 +31,7 @@ segue_status seg_pill_write(uint64_t number, int64_t wall_ns, segue_buf *out)
 {
     time_t seconds = (time_t)(wall_ns / 1000000000);
     struct tm utc;
-    if (!gmtime_r(&seconds, &utc)) utc = (struct tm){.tm_year = 70, .tm_mday = 1};
+    seg_assert(gmtime_r(&seconds, &utc) != NULL); /* 64 bits of nanoseconds end in 2262 */
     char when[32], body[160];
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc); /* four digits of a year: it fits */
     int n = snprintf(body, sizeof body, "{\"pilled_at\":\"%s\",\"last_seq\":%llu,\"sg_metadata_migration_pill\":true}",

@@ -34,16 +34,15 @@ void segue_doc_free(segue_doc *doc)
 
 static bool is_inside(const segue_doc *doc, const void *at)
 {
-    uintptr_t address = (uintptr_t)at;
-    uintptr_t bytes = (uintptr_t)doc->bytes.data, slots = (uintptr_t)doc->slots;
-    return (bytes && address >= bytes && address < bytes + doc->bytes.capacity) ||
-           (slots && address >= slots && address < slots + doc->n_slots * sizeof *doc->slots);
+    uintptr_t address = (uintptr_t)at, bytes = (uintptr_t)doc->bytes.data;
+    return bytes && address >= bytes && address < bytes + doc->bytes.capacity;
 }
 
-/* Whether rec uses any of doc's memory, so that doc cannot be written while rec is read. */
+/* Whether rec uses any of doc's memory, so that doc cannot be written while rec is read. An xattr in doc's slots has its bytes
+ * there, too. */
 static bool overlaps(const segue_doc *doc, const segue_record *rec)
 {
-    if (is_inside(doc, rec->key.data) || is_inside(doc, rec->body.data) || is_inside(doc, rec->xattrs)) return true;
+    if (is_inside(doc, rec->key.data) || is_inside(doc, rec->body.data)) return true;
     for (size_t i = 0; i < rec->n_xattrs; i++)
         if (is_inside(doc, rec->xattrs[i].name.data) || is_inside(doc, rec->xattrs[i].value.data)) return true;
     return false;
@@ -127,7 +126,7 @@ static segue_status one_more(segue_page *page)
 {
     if (page->n < page->capacity) return SEGUE_OK;
     size_t capacity = page->capacity ? page->capacity * 2 : 16;
-    if (capacity > page->max_docs && page->max_docs) capacity = page->max_docs;
+    if (capacity > page->max_docs) capacity = page->max_docs;
     segue_doc *docs = seg_realloc(page->docs, capacity * sizeof *docs);
     if (!docs) return SEGUE_NO_MEMORY;
     memset(docs + page->capacity, 0, (capacity - page->capacity) * sizeof *docs);

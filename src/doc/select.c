@@ -70,7 +70,7 @@ static segue_status make_room(segue_doc *doc, size_t more)
     uintptr_t old = (uintptr_t)doc->bytes.data;
     segue_status st = segue_buf_reserve(&doc->bytes, more);
     uintptr_t now = (uintptr_t)doc->bytes.data;
-    if (st != SEGUE_OK || now == old) return st;
+    if (st != SEGUE_OK) return st;
     rebase(&doc->rec.key, old, now);
     rebase(&doc->rec.body, old, now);
     for (size_t i = 0; i < doc->rec.n_xattrs; i++) {
@@ -160,9 +160,9 @@ static segue_status choose(segue_doc *doc, const segue_slice *names, size_t n_na
     if (with_virtual) virtual_text = put(doc, segue_bytes(text, write_virtual(&doc->rec, with_body, text)));
     for (size_t i = 0; i < n_names; i++) {
         segue_slice value;
-        size_t seen = 0;
-        while (seen < n && !segue_slice_equal(chosen[seen].name, names[i])) seen++;
-        if (seen < n) continue;
+        size_t first = 0;
+        while (!segue_slice_equal(names[first], names[i])) first++;
+        if (first < i) continue; /* named twice */
         segue_status st = look_up(doc, names[i], virtual_text, &value, call);
         if (st == SEGUE_OK) chosen[n++] = (segue_xattr){put(doc, names[i]), value};
         else if (st != SEGUE_NOT_FOUND) return st;
