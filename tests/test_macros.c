@@ -139,6 +139,9 @@ static void a_macro_that_has_no_place_changes_nothing(segue_store *s)
         {{CAS("_s.x"), CRC("_s.`x`")}, 2, SEGUE_INVALID_ARGUMENT},
         {{CAS("_s.o"), CAS("_s.o.p")}, 2, SEGUE_PATH_MISMATCH},
         {{CAS("_s.o.p"), CRC("_s.o")}, 2, SEGUE_INVALID_ARGUMENT},
+        {{CRC("_s.o.p"), CAS("_s.o")}, 2, SEGUE_INVALID_ARGUMENT},
+        {{CAS("_s.o.p"), CAS("_s.o")}, 2, SEGUE_INVALID_ARGUMENT},
+        {{CRC("_s.x"), CAS("_s.`x`")}, 2, SEGUE_INVALID_ARGUMENT},
         {{{TEXT("_s.x"), (segue_macro_kind)7}}, 1, SEGUE_INVALID_ARGUMENT},
     };
     segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = body, .set_xattrs = set, .n_set_xattrs = 1};

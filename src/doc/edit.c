@@ -101,6 +101,7 @@ typedef struct edit {
     bool deletes;
     bool *changed;
     segue_call *call;
+    char crc[16]; /* what SEGUE_MACRO_BODY_CRC32C stands for; empty: not known yet */
 } edit;
 
 static segue_status no_memory(segue_call *call)
@@ -389,32 +390,35 @@ static segue_status edit_named(edit *e, const segue_mutation *m)
 static const char hex_digits[] = "0123456789abcdef";
 #define CAS_TO_COME "\"0x0000000000000000\""
 
+static segue_slice text_of(edit *e, segue_macro_kind kind)
+{
+    if (kind == SEGUE_MACRO_CAS) return segue_str(CAS_TO_COME);
+    if (!e->crc[0])
+        (void)snprintf(e->crc, sizeof e->crc, "\"0x%08" PRIx32 "\"", seg_crc32c(e->a->rec.body)); /* it fits */
+    return segue_str(e->crc);
+}
+
 static segue_status expand(edit *e, const segue_macro *macro)
 {
-    char text[16];
-    segue_path_op set = {.action = SEGUE_PATH_SET, .in = SEGUE_IN_XATTR, .path = macro->path};
-    if (macro->kind == SEGUE_MACRO_CAS) {
-        set.value = segue_str(CAS_TO_COME);
-    } else {
-        (void)snprintf(text, sizeof text, "\"0x%08" PRIx32 "\"", seg_crc32c(e->a->rec.body)); /* it fits */
-        set.value = segue_str(text);
-    }
+    const segue_path_op set = {SEGUE_PATH_SET, SEGUE_IN_XATTR, macro->path, text_of(e, macro->kind), 0};
     return edit_one(e, &set);
 }
 
-/* When nothing moves any more. */
+/* When nothing moves any more: what was written must still be there. */
 static segue_status note_place(edit *e, const segue_macro *macro)
 {
     char quoted[SEG_QUOTED_MAX];
     segue_applied *a = e->a;
     seg_path path;
-    seg_place place = {0};
-    segue_status st = seg_xattr_path_parse(macro->path, &path, e->call);
-    const segue_xattr *slot = st == SEGUE_OK ? find_slot(a, path.steps[0].name) : NULL;
-    if (slot) seg_path_find(&path, 1, slot->value, &place);
-    if (!slot || place.n != path.n || !segue_slice_equal(place.value, segue_str(CAS_TO_COME)))
+    seg_place place;
+    seg_assert(seg_xattr_path_parse(macro->path, &path, NULL) == SEGUE_OK);
+    const segue_xattr *slot = find_slot(a, path.steps[0].name);
+    seg_assert(slot);
+    seg_path_find(&path, 1, slot->value, &place);
+    if (place.n != path.n || !segue_slice_equal(place.value, text_of(e, macro->kind)))
         return segue_fail(e->call, SEGUE_INVALID_ARGUMENT, "another macro stands where the one at %s should",
                           seg_quote(macro->path, quoted));
+    if (macro->kind != SEGUE_MACRO_CAS) return SEGUE_OK;
     segue_cas_place *to = &a->cas_places[a->n_cas_places++];
     to->xattr = (uint32_t)(slot - a->slots);
     to->offset = (uint32_t)(place.value.data - slot->value.data) + 3; /* behind "0x */
@@ -439,11 +443,10 @@ void segue_expand_cas(const segue_record *rec, const segue_cas_place *places, si
 
 segue_status seg_edit(const segue_mutation *m, bool deletes, segue_applied *a, bool *ret_changed, segue_call *call)
 {
-    edit e = {a, deletes, ret_changed, call};
+    edit e = {.a = a, .deletes = deletes, .changed = ret_changed, .call = call};
     segue_status st = edit_named(&e, m);
     for (size_t i = 0; i < m->n_paths && st == SEGUE_OK; i++) st = edit_one(&e, &m->paths[i]);
     for (size_t i = 0; i < m->n_macros && st == SEGUE_OK; i++) st = expand(&e, &m->macros[i]);
-    for (size_t i = 0; i < m->n_macros && st == SEGUE_OK; i++)
-        if (m->macros[i].kind == SEGUE_MACRO_CAS) st = note_place(&e, &m->macros[i]);
+    for (size_t i = 0; i < m->n_macros && st == SEGUE_OK; i++) st = note_place(&e, &m->macros[i]);
     return st;
 }
