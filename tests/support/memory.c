@@ -34,22 +34,32 @@ static void counted_free(void *ctx, void *memory)
 
 static const segue_allocator counted = {NULL, counted_realloc, counted_free};
 
-void test_fail_every_allocation(segue_status (*work)(void *ctx), void *ctx)
+static void fail_each(segue_status (*work)(void *ctx), void *ctx, bool and_later_ones)
 {
     segue_status st = SEGUE_NO_MEMORY;
+    bool fired = true;
     int n = -1;
     atomic_store(&test_memory_live, 0);
     segue_set_allocator(&counted);
     while (st == SEGUE_NO_MEMORY && n < MOST && atomic_load(&test_memory_live) == 0) {
-        test_fault_arm(&test_memory, ++n + 1, true);
+        test_fault_arm(&test_memory, ++n + 1, and_later_ones);
         st = work(ctx);
+        fired = atomic_load(&test_memory.fired) > 0;
         test_fault_heal(&test_memory);
     }
     segue_set_allocator(NULL);
     long live = atomic_load(&test_memory_live);
-    if (live != 0) fail_msg("%ld allocations leak after the one numbered %d failed", live, n);
-    if (st != SEGUE_OK) fail_msg("%s when the allocation numbered %d failed", segue_status_name(st), n);
+    const char *which = and_later_ones ? ", and all later ones" : "";
+    if (live != 0) fail_msg("%ld allocations leak after the one numbered %d%s failed", live, n, which);
+    if (st != SEGUE_OK || fired)
+        fail_msg("%s when the allocation numbered %d%s failed", segue_status_name(st), n, which);
     if (n == 0) fail_msg("nothing was allocated: this shows nothing");
+}
+
+void test_fail_every_allocation(segue_status (*work)(void *ctx), void *ctx)
+{
+    fail_each(work, ctx, true);
+    fail_each(work, ctx, false);
 }
 
 int test_count_allocations(segue_status (*work)(void *ctx), void *ctx)

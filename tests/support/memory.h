@@ -6,9 +6,9 @@
 
 #include <segue/status.h>
 
-/* Runs `work` with 0, 1, 2, ... allocations until it is OK. Each failure must be NO_MEMORY, and each run must leave nothing
- * allocated; `work` answers CORRUPT if it finds something wrong itself. At least one run must have failed. One thread, and no
- * store may be open meanwhile. */
+/* Runs `work` with 0, 1, 2, ... allocations until none fails; then again, with one failing and those behind it not. Each run
+ * where one fails must be NO_MEMORY, the last one OK, and each must leave nothing allocated; `work` answers CORRUPT if it
+ * finds something wrong itself. At least one run must have failed. One thread, and no store may be open meanwhile. */
 void test_fail_every_allocation(segue_status (*work)(void *ctx), void *ctx);
 
 /* How many allocations `work` makes; it must be OK. As above. */
