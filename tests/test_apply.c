@@ -361,11 +361,18 @@ static void what_is_too_big_is_refused_whole(void **state)
     segue_record full = {RECORD, .body = {big, SEGUE_BODY_MAX}};
     m = (segue_mutation){.body_op = SEGUE_BODY_APPEND, .body = TEXT("")};
     assert_apply(SEGUE_OK, &full, &m);
-    m.body = (segue_slice)TEXT("x"); /* the limit is on the whole */
+    m.body = (segue_slice)TEXT("xy"); /* the limit is on the whole */
+    assert_apply(SEGUE_TOO_BIG, &full, &m);
+    assert_string_equal(err.message, "the appended body would have 20971522 bytes, the limit is 20971520");
+    full.body.size--;
     assert_apply(SEGUE_TOO_BIG, &full, &m);
     segue_xattr user = {TEXT("u"), {big, SEGUE_BODY_MAX + 1}};
     m = (segue_mutation){.set_xattrs = &user, .n_set_xattrs = 1};
     assert_apply(SEGUE_TOO_BIG, &states[JSON], &m);
+    assert_apply(SEGUE_TOO_BIG, NULL, &m);
+    user.value.size--;
+    big[SEGUE_BODY_MAX - 1] = '"';
+    assert_apply(SEGUE_OK, &states[JSON], &m);
     free(big);
 }
 
@@ -403,6 +410,14 @@ static void there_are_at_most_64_xattrs(void **state)
     assert_apply(SEGUE_TOO_BIG, &states[XATTRS], &m); /* with the two that are there */
     m.n_set_xattrs++;
     assert_apply(SEGUE_TOO_BIG, &states[JSON], &m);
+    assert_apply(SEGUE_TOO_BIG, NULL, &m); /* whatever is there */
+    segue_slice drop[SEGUE_XATTRS_MAX + 1];
+    for (size_t i = 0; i < N(drop); i++) drop[i] = segue_str(names[i]);
+    m = (segue_mutation){.drop_xattrs = drop, .n_drop_xattrs = SEGUE_XATTRS_MAX, .options = SEGUE_M_DROP_MISSING_OK};
+    assert_apply(SEGUE_OK, &states[JSON], &m);
+    m.n_drop_xattrs++;
+    assert_apply(SEGUE_TOO_BIG, &states[JSON], &m);
+    assert_apply(SEGUE_TOO_BIG, NULL, &m);
 }
 
 static void a_counter_goes_round_at_64_bits(void **state)
@@ -639,10 +654,21 @@ static void random_mutations_keep_what_no_rule_takes(void **state)
 
 /* ---- out of memory ---- */
 
-static segue_status apply_once(void *mutation)
+typedef struct memory_case {
+    int base; /* of states */
+    segue_mutation m;
+    const char *out, *sentence;
+} memory_case;
+
+static segue_status apply_once(void *ctx)
 {
+    const memory_case *c = ctx;
     segue_applied a = {0};
-    segue_status st = segue_apply((segue_slice)TEXT("k"), &states[EXPIRING], mutation, NOW, &a, &call_);
+    char got[TEST_LINE];
+    segue_status st = segue_apply((segue_slice)TEXT("k"), &states[c->base], &c->m, NOW, &a, &call_);
+    test_show(&a.rec, got);
+    if (st == SEGUE_OK && strcmp(got, c->out) != 0) st = SEGUE_CORRUPT;
+    if (st == SEGUE_NO_MEMORY && !strstr(err.message, c->sentence)) st = SEGUE_CORRUPT;
     segue_applied_free(&a);
     return st;
 }
@@ -650,10 +676,17 @@ static segue_status apply_once(void *mutation)
 static void running_out_of_memory_is_said_and_leaks_nothing(void **state)
 {
     (void)state;
-    segue_mutation append = {.body_op = SEGUE_BODY_APPEND, .body = TEXT("1"), X_SET(set_both)};
-    segue_mutation add = {.body_op = SEGUE_BODY_ADD, .delta = 1, X_SET(set_both)};
-    test_fail_every_allocation(apply_once, &append);
-    test_fail_every_allocation(apply_once, &add);
+    memory_case cases[] = {
+        {EXPIRING, {.body_op = SEGUE_BODY_APPEND, .body = TEXT("1")}, "L51 json exp=1001", "for a body of 2 bytes"},
+        {EXPIRING, {.body_op = SEGUE_BODY_ADD, .delta = 1}, "L6 json exp=1001", "for a counter"},
+        {EXPIRING,
+         {.body_op = SEGUE_BODY_ADD, .delta = 1, X_SET(set_both)},
+         "L6 json _a=[ 3 ],z=4 exp=1001",
+         "out of memory for"},
+        {XATTRS, {X_SET(set_u)}, "Lnull json _s=1,u=3", "for 3 xattrs"},
+        {TOMB_SYS, {.body_op = SEGUE_BODY_DELETE, .options = SEGUE_M_NOTHING_OK}, "T _s=1", "for 1 xattrs"},
+    };
+    for (size_t i = 0; i < N(cases); i++) test_fail_every_allocation(apply_once, &cases[i]);
 }
 
 int main(void)

@@ -91,15 +91,19 @@ static void it_is_never_0_and_bit_63_stays_clear(void **state)
     ASSERT_U64(2, next_at(&clock, 0, 0));
 }
 
-enum { THREADS = 4, EACH = 5000 };
+enum { THREADS = 4, EACH = 30000 };
 
 static seg_clock shared;
 static uint64_t given[THREADS][EACH];
+static pthread_barrier_t start;
 
+/* The time stands still, so that every value is one more than the last one that anybody was given. */
 static void *take_values(void *ctx)
 {
     uint64_t *mine = ctx;
-    for (size_t i = 0; i < EACH; i++) mine[i] = seg_clock_next(&shared, segue_env_default(), 0);
+    segue_env env = env_with_given_wall();
+    (void)pthread_barrier_wait(&start); /* all at once */
+    for (size_t i = 0; i < EACH; i++) mine[i] = seg_clock_next(&shared, &env, 0);
     return NULL;
 }
 
@@ -113,8 +117,11 @@ static void threads_never_get_the_same_value_and_each_sees_it_grow(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
+    wall = 1000000;
+    assert_int_equal(pthread_barrier_init(&start, NULL, THREADS), 0);
     for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, take_values, given[i]), 0);
     for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+    (void)pthread_barrier_destroy(&start);
     for (size_t i = 0; i < THREADS; i++)
         for (size_t j = 1; j < EACH; j++)
             if (given[i][j] <= given[i][j - 1]) fail_msg("thread %zu: value %zu did not grow", i, j);
@@ -123,6 +130,8 @@ static void threads_never_get_the_same_value_and_each_sees_it_grow(void **state)
     qsort(all, THREADS * EACH, sizeof all[0], by_value);
     for (size_t i = 1; i < THREADS * EACH; i++)
         if (all[i] == all[i - 1]) fail_msg("0x%llx was given twice", (unsigned long long)all[i]);
+    ASSERT_U64(0xF0000, all[0]);
+    ASSERT_U64(0xF0000 + THREADS * EACH - 1, all[THREADS * EACH - 1]); /* and none is left out */
 }
 
 int main(void)

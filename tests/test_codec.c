@@ -58,6 +58,21 @@ static void the_section_comes_back_in_order_of_name(void **state)
         assert_true(slots[i].name.data >= out.data && slots[i].value.data < out.data + out.size);
 }
 
+/* None is JSON, but that is for others to say. */
+static void a_value_without_a_byte_comes_back(void **state)
+{
+    (void)state;
+    segue_xattr given = {K("u"), K("")}, slots[SEGUE_XATTRS_MAX];
+    size_t n = 0;
+    SEG_AUTO(segue_buf) out = {0};
+    ASSERT_OK(seg_xattrs_encode(&given, 1, &out));
+    ASSERT_BYTES("\0\0\0\x03u\0\0", segue_buf_slice(&out));
+    ASSERT_OK(seg_xattrs_decode(segue_buf_slice(&out), slots, &n));
+    assert_int_equal(n, 1);
+    ASSERT_SLICE("u", slots[0].name);
+    ASSERT_SLICE("", slots[0].value);
+}
+
 static void no_xattrs_are_no_bytes(void **state)
 {
     (void)state;
@@ -343,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_section_has_the_bytes_of_a_feed),
         cmocka_unit_test(the_section_comes_back_in_order_of_name),
+        cmocka_unit_test(a_value_without_a_byte_comes_back),
         cmocka_unit_test(no_xattrs_are_no_bytes),
         cmocka_unit_test(a_section_that_is_none_is_damaged),
         cmocka_unit_test(more_xattrs_than_the_limit_are_damage),

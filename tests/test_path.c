@@ -82,6 +82,7 @@ static void what_is_no_path_is_refused_at_its_place(void **state)
         {"a[01]", "an index is"},
         {"a[+1]", "an index is"},
         {"a[ 1]", "an index is"},
+        {"a[12x].b", "byte 2 (component 2): an index is a decimal number or -1"},
         {"a[2147483648]", "an index is"},
         {"a[99999999999999999999]", "an index is"},
         {"x]", "byte 1 (component 1): a ] closes nothing"},
@@ -115,6 +116,55 @@ static void a_path_has_1024_bytes_and_32_components_at_most(void **state)
     ASSERT_OK(seg_path_parse(segue_bytes(text, 63), &path, &call_));
     ASSERT_U64(32, path.n);
     ASSERT_STATUS(SEGUE_INVALID_PATH, seg_path_parse(segue_bytes(text, 65), &path, &call_));
+}
+
+/* What follows a path in memory is no part of it. */
+static void only_the_slice_is_looked_at(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *wrong; /* part of the sentence; NULL: it is a path */
+    } rows[] = {
+        {"x]", 1, NULL},
+        {"x`", 1, NULL},
+        {"`a``", 3, NULL},
+        {"a[1].", 4, NULL},
+        {"a.`", 2, "byte 2 (component 2): a name is missing"},
+        {"a[1]", 3, "byte 3 (component 2): a [ is not closed"},
+        {"`a`", 2, "byte 2 (component 1): a backtick is not closed"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        seg_path path;
+        segue_slice text = segue_bytes(rows[i].text, rows[i].size);
+        err.message[0] = 0;
+        segue_status st = seg_path_parse(text, &path, &call_);
+        if ((st == SEGUE_OK) != !rows[i].wrong || (rows[i].wrong && !strstr(err.message, rows[i].wrong)))
+            fail_msg("%s, cut to %zu: %s: %s", rows[i].text, rows[i].size, segue_status_name(st), err.message);
+    }
+}
+
+/* A path in memory of just its size, so that a read past its end is seen by the sanitizer. */
+static void a_name_is_compared_within_its_bytes(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"ab", "x.ab", "`ab`"};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        size_t size = strlen(paths[i]);
+        char *exact = malloc(size);
+        seg_path path;
+        seg_place place;
+        assert_non_null(exact);
+        memcpy(exact, paths[i], size);
+        ASSERT_OK(seg_path_parse(segue_bytes(exact, size), &path, NULL));
+        seg_path_find(&path, path.n - 1, K("{\"ab\\u0063\":1,\"\\u0061\":2}"), &place);
+        bool missing = place.n == path.n - 1 && !place.other_type && !place.is_ambiguous;
+        seg_path_find(&path, path.n - 1, K("{\"abc\":1,\"\\u0061b\":2}"), &place);
+        free(exact);
+        assert_true(missing);
+        ASSERT_SLICE("2", place.value);
+    }
 }
 
 static void a_path_into_an_xattr_begins_with_its_name(void **state)
@@ -239,6 +289,7 @@ static const splice_row splices[] = {
     {"{\"a\":1,\"b\":0,\"a\":2}", S, 0, "a", "3", SEGUE_PATH_AMBIGUOUS, "\"a\", stands twice, at byte 1 and 13"},
     {"{\"a\":{},\"\\u0061\":{}}", S, 0, "a.b", "3", SEGUE_PATH_AMBIGUOUS, "at byte 1 and 8"},
     {"{\"a\":1,\"a\":2}", D, M, "a", "", SEGUE_PATH_AMBIGUOUS, ""},
+    {"{\"a\":1,\"a\":2,\"b\":3,\"a\":4}", S, 0, "a", "5", SEGUE_PATH_AMBIGUOUS, "stands twice, at byte 1 and 7"},
     {"{\"x\":{\"a\":1,\"a\":2}}", S, P, "x.a.b", "3", SEGUE_PATH_AMBIGUOUS, "component 2"},
     {"{\"\\ud800\":1}", S, 0, "a", "2", SEGUE_OK, "{\"\\ud800\":1,\"a\":2}"},
     /* what is no JSON */
@@ -533,6 +584,8 @@ int main(void)
         cmocka_unit_test(what_is_a_path_is_cut_into_its_steps),
         cmocka_unit_test(what_is_no_path_is_refused_at_its_place),
         cmocka_unit_test(a_path_has_1024_bytes_and_32_components_at_most),
+        cmocka_unit_test(only_the_slice_is_looked_at),
+        cmocka_unit_test(a_name_is_compared_within_its_bytes),
         cmocka_unit_test(a_path_into_an_xattr_begins_with_its_name),
         cmocka_unit_test(a_change_touches_nothing_else),
         cmocka_unit_test(what_comes_out_can_be_read_again_however_deep_it_is),

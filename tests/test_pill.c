@@ -60,8 +60,29 @@ static void nothing_else_is_a_pill(void **state)
         if (reads(bodies[i], &number)) fail_msg("read as a pill: %s", bodies[i]);
         assert_true(number == 42);
     }
-    segue_record tombstone = {.is_tombstone = true};
+    segue_record tombstone = {.body = segue_str("{\"last_seq\":735,\"sg_metadata_migration_pill\":true}")};
+    assert_true(seg_pill_read(&tombstone, &number));
+    tombstone.is_tombstone = true;
     assert_false(seg_pill_read(&tombstone, &number));
+    tombstone.body = (segue_slice){NULL, 0};
+    assert_false(seg_pill_read(&tombstone, &number));
+}
+
+/* Whatever is as large as a document is one, and is not looked through at each read. */
+static void a_pill_is_small(void **state)
+{
+    (void)state;
+    enum { MOST = 512 };
+    char body[MOST + 2] = "{\"last_seq\":735,\"sg_metadata_migration_pill\":true";
+    size_t n = strlen(body);
+    uint64_t number = 0;
+    memset(body + n, ' ', MOST - 1 - n);
+    body[MOST - 1] = '}';
+    assert_true(reads(body, &number));
+    assert_true(number == 735);
+    body[MOST - 1] = ' ';
+    body[MOST] = '}';
+    assert_false(reads(body, &number));
 }
 
 static void what_is_written_is_read_back(void **state)
@@ -157,6 +178,22 @@ static void what_the_counter_was_is_read_from_our_own_pills_only(void **state)
     }
 }
 
+/* A record of somebody else's, past the limit. */
+static void its_other_xattrs_are_no_more_than_fit(void **state)
+{
+    (void)state;
+    segue_xattr all[SEGUE_XATTRS_MAX + 3], slots[SEGUE_XATTRS_MAX + 1];
+    const size_t n_all = sizeof all / sizeof *all;
+    for (size_t i = 0; i < n_all; i++) all[i] = (segue_xattr){segue_str(i ? "u" : SEG_PILL_ORIGIN), segue_str("1")};
+    memset(slots, 0, sizeof slots);
+    segue_record rec = {.xattrs = all, .n_xattrs = n_all};
+    assert_int_equal(seg_pill_other_xattrs(&rec, slots), SEGUE_XATTRS_MAX);
+    assert_non_null(slots[SEGUE_XATTRS_MAX - 1].name.data);
+    assert_null(slots[SEGUE_XATTRS_MAX].name.data);
+    rec.n_xattrs = 3;
+    assert_int_equal(seg_pill_other_xattrs(&rec, slots), 2);
+}
+
 static void assert_counter(bool keep_cas, uint64_t cas)
 {
     segue_xattr slots[2];
@@ -199,6 +236,7 @@ static segue_status write_and_read(void *ctx)
     if (st == SEGUE_OK) {
         st = seg_pill_to_counter(&doc, false);
         if (st != SEGUE_OK && (doc.rec.body.data || doc.rec.cas)) return SEGUE_CORRUPT; /* half a document */
+        if (st == SEGUE_OK && !segue_slice_equal(doc.rec.body, segue_str("735"))) return SEGUE_CORRUPT;
     }
     return st;
 }
@@ -214,9 +252,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pill_of_sync_gateway_is_read),
         cmocka_unit_test(nothing_else_is_a_pill),
+        cmocka_unit_test(a_pill_is_small),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(a_client_of_a_dual_store_sees_the_number),
         cmocka_unit_test(what_the_counter_was_is_read_from_our_own_pills_only),
+        cmocka_unit_test(its_other_xattrs_are_no_more_than_fit),
         cmocka_unit_test(a_pill_becomes_the_counter_that_it_stands_for),
         cmocka_unit_test(without_memory_it_says_so_and_holds_nothing),
     };
