@@ -128,4 +128,41 @@ static inline size_t memory_end(void)
     return the_memory.asked;
 }
 
+/* ---- memory that moves ---- */
+
+enum { MEMORY_HEAD = 16 }; /* its size */
+
+static void moving_free(void *ctx, void *old)
+{
+    (void)ctx;
+    if (!old) return;
+    size_t size;
+    char *head = (char *)old - MEMORY_HEAD;
+    memcpy(&size, head, sizeof size);
+    memset(old, 0xDD, size);
+    free(head);
+}
+
+static void *moving_realloc(void *ctx, void *old, size_t size)
+{
+    size_t old_size = 0;
+    char *head = malloc(MEMORY_HEAD + size);
+    if (!head) return NULL;
+    if (old) memcpy(&old_size, (char *)old - MEMORY_HEAD, sizeof old_size);
+    if (old) memcpy(head + MEMORY_HEAD, old, old_size < size ? old_size : size);
+    memcpy(head, &size, sizeof size);
+    moving_free(ctx, old);
+    return head + MEMORY_HEAD;
+}
+
+/* What grows is elsewhere afterwards, and nothing that can be read is left where it was. Until moving_end; what is allocated
+ * here must be freed before. */
+static inline void moving_begin(void)
+{
+    static const segue_allocator moving = {NULL, moving_realloc, moving_free};
+    segue_set_allocator(&moving);
+}
+
+static inline void moving_end(void) { segue_set_allocator(NULL); }
+
 #endif

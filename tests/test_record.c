@@ -121,6 +121,33 @@ static void a_record_may_be_part_of_the_document(void **state)
     ASSERT_SLICE("longer than the old key", doc.rec.key);
 }
 
+/* One part of the document goes on in a record that is too large for it, so that its memory must move. */
+static void a_part_of_the_document_survives_its_growth(void **state)
+{
+    (void)state;
+    char more[300];
+    memset(more, 'm', sizeof more);
+    moving_begin();
+    for (unsigned part = 0; part < 5; part++) {
+        SEG_AUTO(segue_doc) doc = {0};
+        segue_record rec = some_record(), want = rec;
+        ASSERT_OK(segue_doc_assign(&doc, &rec));
+        segue_xattr mixed[2] = {rec.xattrs[0], rec.xattrs[1]};
+        if (part) want.key = segue_bytes(more, 200);
+        else want.body = segue_bytes(more, sizeof more);
+        segue_record mine = want;
+        mine.xattrs = mixed;
+        if (part == 0) mine.key = doc.rec.key;
+        if (part == 1) mine.body = doc.rec.body;
+        if (part == 2) mixed[0].name = doc.rec.xattrs[0].name;
+        if (part == 3) mixed[0].value = doc.rec.xattrs[0].value;
+        if (part == 4) mine.xattrs = doc.rec.xattrs;
+        ASSERT_OK(segue_doc_assign(&doc, &mine));
+        ASSERT_RECORD(&want, &doc.rec);
+    }
+    moving_end();
+}
+
 static void a_copy_that_fails_leaves_an_empty_document(void **state)
 {
     (void)state;
@@ -167,6 +194,7 @@ static void clear_forgets_and_free_is_legal_on_nothing(void **state)
     ASSERT_U64(0, doc.rec.cas);
     assert_int_equal(doc.source, SEGUE_FROM_UNKNOWN);
     assert_non_null(doc.bytes.data); /* the memory is kept */
+    assert_int_equal(doc.bytes.size, 0);
     segue_doc_free(&doc);
     assert_null(doc.bytes.data);
     assert_null(doc.slots);
@@ -201,11 +229,14 @@ static void a_page_is_full_by_number_or_by_bytes(void **state)
     }
     assert_int_equal(page.n, 3);
     assert_int_equal(page.n_bytes, 30);
+    assert_int_equal(page.capacity, 3); /* no room for what can never come */
     page.max_bytes = 20;
     page.more = true;
+    page.through = 70;
     segue_page_clear(&page);
     assert_int_equal(page.n, 0);
     assert_false(page.more);
+    ASSERT_U64(0, page.through);
     ASSERT_OK(segue_page_add(&page, &rec, &full));
     assert_false(full);
     ASSERT_OK(segue_page_add(&page, &rec, &full));
@@ -336,6 +367,43 @@ static void what_does_not_expire_stays(void **state)
     ASSERT_RECORD(&tombstone, &doc.rec);
 }
 
+static void no_user_xattr_outlives_its_document(void **state)
+{
+    (void)state;
+    segue_record rec = some_record();
+    SEG_AUTO(segue_doc) doc = {0};
+    rec.xattrs = &some_xattrs[1];
+    rec.n_xattrs = 1;
+    ASSERT_OK(segue_doc_assign(&doc, &rec));
+    seg_doc_expire(&doc, 2000);
+    assert_int_equal(doc.rec.n_xattrs, 0);
+    assert_null(doc.rec.xattrs);
+}
+
+static void only_what_has_expired_is_reaped(void **state)
+{
+    (void)state;
+    segue_record rec = some_record(), tombstone = {.key = K("k"), .is_tombstone = true, .cas = 1, .revision = 2};
+    SEG_AUTO(segue_doc) doc = {0};
+    ASSERT_OK(segue_doc_assign(&doc, &rec));
+    assert_false(seg_doc_reap(&doc, 2000 - 1));
+    ASSERT_RECORD(&rec, &doc.rec);
+    assert_true(seg_doc_reap(&doc, 2000));
+    segue_record reaped = {.key = rec.key,
+                           .xattrs = rec.xattrs,
+                           .n_xattrs = 1,
+                           .is_tombstone = true,
+                           .cas = rec.cas,
+                           .revision = rec.revision + 1,
+                           .write_id = SEG_REAPED};
+    ASSERT_RECORD(&reaped, &doc.rec);
+    assert_false(seg_doc_reap(&doc, 3000)); /* once is enough */
+    ASSERT_RECORD(&reaped, &doc.rec);
+    ASSERT_OK(segue_doc_assign(&doc, &tombstone));
+    assert_false(seg_doc_reap(&doc, UINT64_MAX));
+    ASSERT_RECORD(&tombstone, &doc.rec);
+}
+
 /* ---- limits (B9) ---- */
 
 static char large[SEGUE_BODY_MAX + 1];
@@ -397,6 +465,17 @@ static void xattr_names_have_1_to_15_bytes_of_utf8(void **state)
         segue_record rec = {.key = K("k"), .body = K("1"), .xattrs = &x, .n_xattrs = 1};
         assert_check(rows[i].right ? SEGUE_OK : want, &rec, "a record with such a name");
     }
+    static const char *const paths[] = {"a.b", ".", "a[0]", "a]", "`a`", "a`"};
+    segue_error err;
+    segue_call call = {.err = &err, .env = segue_env_default()};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        memset(&err, 0, sizeof err);
+        segue_status st = seg_xattr_name_check(K(paths[i]), &call);
+        if (st != SEGUE_INVALID_XATTR_NAME || err.status != st || !strstr(err.message, "which make paths"))
+            fail_msg("%s: %s: %s", paths[i], segue_status_name(st), err.message);
+    }
+    ASSERT_STATUS(SEGUE_INVALID_XATTR_NAME, seg_xattr_name_check(K("$document"), &call));
+    assert_non_null(strstr(err.message, "virtual xattrs"));
     assert_true(seg_xattr_is_system(K("_a")) && seg_xattr_is_system(K("_")));
     assert_false(seg_xattr_is_system(K("a_")) || seg_xattr_is_system(K("")));
 }
@@ -597,6 +676,7 @@ int main(void)
         cmocka_unit_test(an_empty_body_is_not_no_body),
         cmocka_unit_test(reading_into_a_used_document_allocates_nothing),
         cmocka_unit_test(a_record_may_be_part_of_the_document),
+        cmocka_unit_test(a_part_of_the_document_survives_its_growth),
         cmocka_unit_test(a_copy_that_fails_leaves_an_empty_document),
         cmocka_unit_test(clear_forgets_and_free_is_legal_on_nothing),
         cmocka_unit_test(an_xattr_is_found_by_its_whole_name),
@@ -607,6 +687,8 @@ int main(void)
         cmocka_unit_test(it_expires_in_the_second_of_its_expiry),
         cmocka_unit_test(an_expired_document_reads_as_its_tombstone),
         cmocka_unit_test(what_does_not_expire_stays),
+        cmocka_unit_test(no_user_xattr_outlives_its_document),
+        cmocka_unit_test(only_what_has_expired_is_reaped),
         cmocka_unit_test(keys_have_1_to_250_bytes_and_no_nul),
         cmocka_unit_test(xattr_names_have_1_to_15_bytes_of_utf8),
         cmocka_unit_test(bodies_and_xattrs_end_at_their_limits),
