@@ -143,6 +143,26 @@ static void paths_may_go_into_a_body_that_is_set(void **state)
     expect_record("J<{\"z\":1,\"a\":1}>{_s={\"a\":1,\"o\":{}},u=[1]}", &live, &m, "set with a path");
 }
 
+static void a_body_may_start_from_an_empty_object(void **state)
+{
+    (void)state;
+    static const segue_record tombstone = {
+        .key = TEXT("k"), .xattrs = two_xattrs, .n_xattrs = 1, .cas = 70, .revision = 3, .is_tombstone = true};
+    const segue_record *nothing_live[] = {NULL, &tombstone};
+    segue_mutation m = {BODY_PATH};
+    for (size_t i = 0; i < COUNT(nothing_live); i++) {
+        char shown[SHOWN_MAX];
+        m.options = 0;
+        expect_failure(SEGUE_NOT_FOUND, "no live document \"k\"", nothing_live[i], &m, "from nothing");
+        m.options = SEGUE_M_FROM_EMPTY;
+        ASSERT_OK(apply_to(nothing_live[i], &m));
+        assert_string_equal(show_record(&applied.rec, shown), "J<{\"a\":1}>{}");
+        assert_true(applied.write);
+        ASSERT_U64(i ? 4 : 1, applied.rec.revision);
+    }
+    expect_record("J<{\"a\":1,\"b\":2}>{_s={\"a\":1,\"o\":{}},u=[1]}", &live, &m, "a live one goes on");
+}
+
 static void what_is_dropped_twice_is_dropped_once(void **state)
 {
     (void)state;
@@ -299,45 +319,56 @@ static void what_was_freed_is_empty_and_can_be_used_again(void **state)
     ASSERT_OK(edit_again(NULL));
 }
 
-/* A long name makes what is put in grow while it is made. */
-#define LONG "0123456789012345678901234567890123456789012345678901234567890123456789"
+/* Long names make what is put in grow while it is made; the second one just where a bracket follows. */
+#define FIFTY "01234567890123456789012345678901234567890123456789"
+#define LONG FIFTY "01234567890123456789"
+#define EXACT FIFTY "0123456789"
 
 typedef struct memory_case {
     const char *want; /* as it is shown */
-    segue_path_op op;
-    bool macro;
+    segue_path_op ops[2];
+    size_t n_ops, n_macros;
 } memory_case;
 
 static const memory_case memory_cases[] = {
-    {"J<{\"a\":[],\"b\":{}}>{_s={},u=[1]}", {S, SEGUE_IN_BODY, TEXT("b"), TEXT("{}"), 0}, false},
+    {"J<{\"a\":[],\"b\":{}}>{_s={},u=[1]}", {{S, SEGUE_IN_BODY, TEXT("b"), TEXT("{}"), 0}}, 1, 0},
+    {"J<{\"a\":[],\"b\":\"" LONG "\"}>{_s={},u=[1]}",
+     {{S, SEGUE_IN_BODY, TEXT("b"), TEXT("{}"), 0}, {S, SEGUE_IN_BODY, TEXT("b"), TEXT("\"" LONG "\""), 0}},
+     2,
+     0},
     {"J<{\"a\":[],\"b\":2,\"" LONG "\":{\"c\":[3]}}>{_s={},u=[1]}",
-     {A, SEGUE_IN_BODY, TEXT(LONG ".c"), TEXT("3"), P},
-     false},
+     {{A, SEGUE_IN_BODY, TEXT(LONG ".c"), TEXT("3"), P}},
+     1,
+     0},
+    {"J<{\"a\":[],\"b\":2,\"" EXACT "\":{\"c\":3}}>{_s={},u=[1]}",
+     {{S, SEGUE_IN_BODY, TEXT(EXACT ".c"), TEXT("3"), P}},
+     1,
+     0},
     {"J<{\"a\":[{\"" LONG "\":4}],\"b\":2}>{_s={},u=[1]}",
-     {A, SEGUE_IN_BODY, TEXT("a"), TEXT("{\"" LONG "\":4}"), 0},
-     false},
-    {"J<{\"a\":[]}>{_s={},u=[1]}", {D, SEGUE_IN_BODY, TEXT("b"), TEXT(""), 0}, false},
-    {"J<{\"a\":[],\"b\":2}>{_s={},u=[1],v=5}", {S, SEGUE_IN_XATTR, TEXT("v"), TEXT("5"), 0}, false},
+     {{A, SEGUE_IN_BODY, TEXT("a"), TEXT("{\"" LONG "\":4}"), 0}},
+     1,
+     0},
+    {"J<{\"a\":[]}>{_s={},u=[1]}", {{D, SEGUE_IN_BODY, TEXT("b"), TEXT(""), 0}}, 1, 0},
+    {"J<{\"a\":[],\"b\":2}>{_s={},u=[1],v=5}", {{S, SEGUE_IN_XATTR, TEXT("v"), TEXT("5"), 0}}, 1, 0},
     {"J<{\"a\":[],\"b\":2}>{_n={\"m\":{\"o\":6}},_s={},u=[1]}",
-     {I, SEGUE_IN_XATTR, TEXT("_n.m.o"), TEXT("6"), P},
-     false},
-    {"J<{\"a\":[],\"b\":2}>{_s={\"n\":7,\"cas\":\"0x0000000000000000\"},u=[1]}",
-     {S, SEGUE_IN_XATTR, TEXT("_s.n"), TEXT("7"), 0},
-     true},
+     {{I, SEGUE_IN_XATTR, TEXT("_n.m.o"), TEXT("6"), P}},
+     1,
+     0},
+    {"J<{\"a\":[],\"b\":2}>{_s={\"cas\":\"0x0000000000000000\"},u=[1]}", {{0}}, 0, 1},
 };
 
 static segue_status edit_once(void *ctx)
 {
     const memory_case *c = ctx;
     static const segue_xattr xattrs[] = {{TEXT("_s"), TEXT("{}")}, {TEXT("u"), TEXT("[1]")}};
-    segue_mutation m = {.paths = &c->op, .n_paths = 1, .macros = one_macro, .n_macros = c->macro};
+    segue_mutation m = {.paths = c->ops, .n_paths = c->n_ops, .macros = one_macro, .n_macros = c->n_macros};
     segue_record base = live;
     segue_applied a = {0};
     char shown[SHOWN_MAX];
     base.xattrs = xattrs;
     memset(&err, 0, sizeof err);
     segue_status st = segue_apply(base.key, &base, &m, NOW, &a, &call_);
-    if (st == SEGUE_OK && strcmp(show_record(&a.rec, shown), c->want) != 0) st = SEGUE_CORRUPT;
+    if (st == SEGUE_OK && (!a.write || strcmp(show_record(&a.rec, shown), c->want) != 0)) st = SEGUE_CORRUPT;
     if (st == SEGUE_NO_MEMORY && !strstr(err.message, "out of memory for")) st = SEGUE_CORRUPT;
     segue_applied_free(&a);
     return st;
@@ -365,6 +396,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_by_itself_is_said_first),
         cmocka_unit_test(there_are_at_most_16_macros),
         cmocka_unit_test(paths_may_go_into_a_body_that_is_set),
+        cmocka_unit_test(a_body_may_start_from_an_empty_object),
         cmocka_unit_test(what_is_dropped_twice_is_dropped_once),
         cmocka_unit_test(an_operation_may_be_on_a_whole_xattr),
         cmocka_unit_test(a_text_may_grow_to_20_mib),

@@ -318,38 +318,37 @@ static size_t to_utf8(uint32_t code, char bytes[4])
     return n;
 }
 
-/* Four hex digits at `at`, which is not past the end; false if they are not there. */
-static bool hex4(segue_slice text, size_t at, uint32_t *ret)
+/* What four hex digits say at `at`, which is not past the end; -1 if they are not there. */
+static int32_t hex4(segue_slice text, size_t at)
 {
-    if (text.size - at < 4) return false;
-    uint32_t value = 0;
+    int32_t value = 0;
+    if (text.size - at < 4) return -1;
     for (size_t i = 0; i < 4; i++) {
         int digit = hex_value(text.data[at + i]);
-        if (digit < 0) return false;
-        value = value << 4 | (uint32_t)digit;
+        if (digit < 0) return -1;
+        value = value << 4 | digit;
     }
-    *ret = value;
-    return true;
+    return value;
 }
 
 /* The two halves of a character that is written as two: ten bits each. */
-static bool is_high(uint32_t code) { return (code & 0xFC00) == 0xD800; }
-static bool is_low(uint32_t code) { return (code & 0xFC00) == 0xDC00; }
+static bool is_high(int32_t code) { return (code & 0xFC00) == 0xD800; }
+static bool is_low(int32_t code) { return (code & 0xFC00) == 0xDC00; }
 
 /* \uXXXX, or two of them that make one character. *at is behind the 'u'. 0: it is none. */
 static size_t unescape_unicode(segue_slice inner, size_t *at, char out[4])
 {
-    uint32_t code, low;
-    if (!hex4(inner, *at, &code)) return 0;
+    int32_t code = hex4(inner, *at);
+    if (code < 0 || is_low(code)) return 0;
     *at += 4;
-    if (is_low(code)) return 0;
     if (is_high(code)) {
         segue_slice rest = segue_bytes(inner.data + *at, inner.size - *at);
-        if (!segue_slice_starts_with(rest, segue_str("\\u")) || !hex4(rest, 2, &low) || !is_low(low)) return 0;
+        int32_t low = segue_slice_starts_with(rest, segue_str("\\u")) ? hex4(rest, 2) : -1;
+        if (!is_low(low)) return 0;
         code = 0x10000 + ((code & 0x3FF) << 10 | (low & 0x3FF));
         *at += 6;
     }
-    return to_utf8(code, out);
+    return to_utf8((uint32_t)code, out);
 }
 
 size_t seg_json_next_char(segue_slice inner, size_t *at, char out[4])
