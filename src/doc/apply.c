@@ -267,17 +267,23 @@ static segue_status check_limits(const segue_mutation *m, const segue_applied *a
 
 /* ---- expiry, flags, JSON ---- */
 
+/* The second that is asked for, 0 none. */
+static uint64_t asked_expiry(const segue_mutation *m, uint32_t old, uint64_t now)
+{
+    switch (m->expiry.op) {
+    case SEGUE_EXPIRY_DEFAULT: return m->body_op == SEGUE_BODY_SET ? 0 : old;
+    case SEGUE_EXPIRY_IN: return now + m->expiry.seconds;
+    case SEGUE_EXPIRY_AT: return m->expiry.seconds;
+    case SEGUE_EXPIRY_NONE: break;
+    }
+    return 0;
+}
+
 static segue_status apply_expiry(const view *v, const segue_mutation *m, uint64_t now, segue_applied *a,
                                  segue_call *call)
 {
     uint32_t old = v->live ? v->rec->expiry : 0;
-    uint64_t at = 0;
-    switch (m->expiry.op) {
-    case SEGUE_EXPIRY_DEFAULT: at = m->body_op == SEGUE_BODY_SET ? 0 : old; break;
-    case SEGUE_EXPIRY_NONE: break;
-    case SEGUE_EXPIRY_IN: at = now + m->expiry.seconds; break;
-    case SEGUE_EXPIRY_AT: at = m->expiry.seconds; break;
-    }
+    uint64_t at = asked_expiry(m, old, now);
     if (m->expiry.keep_if_live && v->live && !(m->options & SEGUE_M_REPLACE_ALL)) at = old;
     if (at > UINT32_MAX)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "an expiry in %u seconds lies after the year 2106",

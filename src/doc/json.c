@@ -66,8 +66,7 @@ static bool take_number(scanner *s)
 /* After the backslash. */
 static bool take_escape(scanner *s)
 {
-    if (!more(s)) return false;
-    char c = s->text[s->at++];
+    char c = more(s) ? s->text[s->at++] : 0;
     if (c != 'u') return strchr("\"\\/bfnrt", c) != NULL && c != 0;
     for (int i = 0; i < 4; i++) {
         if (!more(s) || hex_value(s->text[s->at]) < 0) return false;
@@ -88,7 +87,7 @@ static bool has_special(uint64_t bytes)
 /* In a string: up to the first byte that is not plainly itself. */
 static void skip_plain(scanner *s)
 {
-    for (uint64_t bytes; s->size - s->at >= sizeof bytes; s->at += sizeof bytes) {
+    for (uint64_t bytes = 0; s->size - s->at >= sizeof bytes; s->at += sizeof bytes) {
         memcpy(&bytes, s->text + s->at, sizeof bytes);
         if (has_special(bytes)) break;
     }

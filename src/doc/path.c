@@ -177,7 +177,7 @@ static child find_child(const seg_step *step, segue_slice text, seg_place *ret)
             ret->is_ambiguous = true;
             ret->twice[0] = c.at;
             ret->twice[1] = at;
-            break;
+            return c;
         }
         if (is_it) c = (child){.value = value, .at = at, .end = end, .before = previous_end, .found = true};
         if (c.after && !name.data) break; /* an element can stand once only */
