@@ -654,6 +654,8 @@ static void random_mutations_keep_what_no_rule_takes(void **state)
 
 /* ---- out of memory ---- */
 
+#define TWENTY "01234567890123456789"
+
 typedef struct memory_case {
     int base; /* of states */
     segue_mutation m;
@@ -678,6 +680,10 @@ static void running_out_of_memory_is_said_and_leaks_nothing(void **state)
     (void)state;
     memory_case cases[] = {
         {EXPIRING, {.body_op = SEGUE_BODY_APPEND, .body = TEXT("1")}, "L51 json exp=1001", "for a body of 2 bytes"},
+        {EXPIRING,
+         {.body_op = SEGUE_BODY_APPEND, .body = TEXT(TWENTY TWENTY TWENTY TWENTY)},
+         "L5" TWENTY TWENTY TWENTY TWENTY " json exp=1001",
+         "for a body of 81 bytes"},
         {EXPIRING, {.body_op = SEGUE_BODY_ADD, .delta = 1}, "L6 json exp=1001", "for a counter"},
         {EXPIRING,
          {.body_op = SEGUE_BODY_ADD, .delta = 1, X_SET(set_both)},

@@ -91,6 +91,16 @@ static void it_is_never_0_and_bit_63_stays_clear(void **state)
     ASSERT_U64(2, next_at(&clock, 0, 0));
 }
 
+static void a_cas_that_leaves_no_room_behind_it_cannot_be_kept(void **state)
+{
+    (void)state;
+    assert_false(seg_cas_can_be_kept(0));
+    assert_true(seg_cas_can_be_kept(1));
+    assert_true(seg_cas_can_be_kept(SEG_CAS_END - 1));
+    assert_false(seg_cas_can_be_kept(SEG_CAS_END));
+    assert_false(seg_cas_can_be_kept(UINT64_MAX));
+}
+
 enum { THREADS = 4, EACH = 30000 };
 
 static seg_clock shared;
@@ -142,6 +152,7 @@ int main(void)
         cmocka_unit_test(a_raise_gives_no_value_and_holds_from_then_on),
         cmocka_unit_test(the_counter_runs_over_into_the_time),
         cmocka_unit_test(it_is_never_0_and_bit_63_stays_clear),
+        cmocka_unit_test(a_cas_that_leaves_no_room_behind_it_cannot_be_kept),
         cmocka_unit_test(threads_never_get_the_same_value_and_each_sees_it_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,7 @@ static void expect_record(const char *want, const segue_record *base, const segu
 #define MACRO(path, kind) .macros = (const segue_macro[]){{TEXT(path), (segue_macro_kind)(kind)}}, .n_macros = 1
 
 static const segue_macro same_twice[] = {{TEXT("_s.x"), SEGUE_MACRO_CAS}, {TEXT("_s.x"), SEGUE_MACRO_BODY_CRC32C}};
+static const segue_xattr no_name[] = {{{NULL, 0}, TEXT("1")}};
 static const segue_xattr no_path_to_set[] = {{TEXT("_s."), TEXT("1")}};
 static const segue_slice no_path_to_drop[] = {TEXT("_s..x")};
 
@@ -93,6 +94,12 @@ static void what_is_wrong_by_itself_is_said_first(void **state)
          {.paths = OP(0, 0, "a", TEXT("{]")), .n_paths = 1},
          SEGUE_INVALID_JSON,
          "the value for path \"a\" is not valid JSON: error at byte 1"},
+        {"no expiry",
+         {.expiry = {(segue_expiry_op)4, 0, false}},
+         SEGUE_INVALID_ARGUMENT,
+         "number that is no operation"},
+        {"no JSON or not", {.json = (segue_json)3}, SEGUE_INVALID_ARGUMENT, "number that is no operation"},
+        {"no name to set", {LIST(set_xattrs, no_name)}, SEGUE_INVALID_XATTR_NAME, "has 0 bytes"},
         {"a name to set", {LIST(set_xattrs, no_path_to_set)}, SEGUE_INVALID_PATH, "\"_s.\" is wrong at byte 3"},
         {"a name to drop", {LIST(drop_xattrs, no_path_to_drop)}, SEGUE_INVALID_PATH, "\"_s..x\" is wrong at byte 3"},
         {"no macro", {MACRO("_s.x", 2)}, SEGUE_INVALID_ARGUMENT, "no kind of macro"},
@@ -116,6 +123,15 @@ static void what_is_wrong_by_itself_is_said_first(void **state)
         expect_failure(rows[i].want, rows[i].part, NULL, &rows[i].m, rows[i].what);
         expect_failure(rows[i].want, rows[i].part, &live, &rows[i].m, rows[i].what);
     }
+}
+
+static void a_key_that_is_none_has_no_document(void **state)
+{
+    (void)state;
+    const segue_mutation m = {.options = SEGUE_M_AS_TOMBSTONE};
+    memset(&err, 0, sizeof err);
+    ASSERT_STATUS(SEGUE_INVALID_KEY, segue_apply(K(""), NULL, &m, NOW, &applied, &call_));
+    assert_non_null(strstr(err.message, "a key has at least one byte"));
 }
 
 static void there_are_at_most_16_macros(void **state)
@@ -169,6 +185,15 @@ static void what_is_dropped_twice_is_dropped_once(void **state)
     static const segue_slice drop[] = {TEXT("_s.a"), TEXT("u"), TEXT("_s.a"), TEXT("u"), TEXT("_s.a")};
     const segue_mutation m = {LIST(drop_xattrs, drop)};
     expect_record("J<{\"a\":[],\"b\":2}>{_s={\"o\":{}}}", &live, &m, "drop");
+}
+
+static void what_cannot_be_dropped_keeps_all_from_being_set(void **state)
+{
+    (void)state;
+    static const segue_slice drop[] = {TEXT("_s.none"), TEXT("_s.a")};
+    static const segue_xattr set[] = {{TEXT("_s.new"), TEXT("1")}};
+    const segue_mutation m = {LIST(drop_xattrs, drop), LIST(set_xattrs, set)};
+    expect_failure(SEGUE_PATH_NOT_FOUND, "path \"_s.none\": component 2", &live, &m, "drop and set");
 }
 
 #define S SEGUE_PATH_SET
@@ -348,6 +373,7 @@ static const memory_case memory_cases[] = {
      {{A, SEGUE_IN_BODY, TEXT("a"), TEXT("{\"" LONG "\":4}"), 0}},
      1,
      0},
+    {"J<{\"a\":[],\"b\":2}>{_s={},u=[1,2]}", {{A, SEGUE_IN_XATTR, TEXT("u"), TEXT("2"), 0}}, 1, 0},
     {"J<{\"a\":[]}>{_s={},u=[1]}", {{D, SEGUE_IN_BODY, TEXT("b"), TEXT(""), 0}}, 1, 0},
     {"J<{\"a\":[],\"b\":2}>{_s={},u=[1],v=5}", {{S, SEGUE_IN_XATTR, TEXT("v"), TEXT("5"), 0}}, 1, 0},
     {"J<{\"a\":[],\"b\":2}>{_n={\"m\":{\"o\":6}},_s={},u=[1]}",
@@ -394,10 +420,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_wrong_by_itself_is_said_first),
+        cmocka_unit_test(a_key_that_is_none_has_no_document),
         cmocka_unit_test(there_are_at_most_16_macros),
         cmocka_unit_test(paths_may_go_into_a_body_that_is_set),
         cmocka_unit_test(a_body_may_start_from_an_empty_object),
         cmocka_unit_test(what_is_dropped_twice_is_dropped_once),
+        cmocka_unit_test(what_cannot_be_dropped_keeps_all_from_being_set),
         cmocka_unit_test(an_operation_may_be_on_a_whole_xattr),
         cmocka_unit_test(a_text_may_grow_to_20_mib),
         cmocka_unit_test(a_value_for_a_path_has_at_most_20_mib),

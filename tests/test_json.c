@@ -328,6 +328,8 @@ static void half_an_escape_is_refused(void **state)
 {
     (void)state;
     static const char text[] = "\\ud83d\\ude00\\u0041";
+    SEG_AUTO(segue_buf) nul = {0};
+    ASSERT_STATUS(SEGUE_INVALID_JSON, seg_json_unescape(segue_bytes("\\\0", 2), &nul));
     for (size_t size = 1; size < 12; size++) {
         SEG_AUTO(segue_buf) out = {0};
         segue_status st = seg_json_unescape(segue_bytes(text, size), &out);

@@ -167,6 +167,19 @@ static void a_name_is_compared_within_its_bytes(void **state)
     }
 }
 
+static void an_empty_text_has_no_places(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"a", "[0]"}, *const texts[] = {"", " \n"};
+    for (size_t i = 0; i < 4; i++) {
+        seg_path path;
+        seg_place place;
+        ASSERT_OK(seg_path_parse(K(paths[i % 2]), &path, NULL));
+        seg_path_find(&path, 0, K(texts[i / 2]), &place);
+        assert_true(place.n == 0 && place.other_type);
+    }
+}
+
 static void a_path_into_an_xattr_begins_with_its_name(void **state)
 {
     (void)state;
@@ -586,6 +599,7 @@ int main(void)
         cmocka_unit_test(a_path_has_1024_bytes_and_32_components_at_most),
         cmocka_unit_test(only_the_slice_is_looked_at),
         cmocka_unit_test(a_name_is_compared_within_its_bytes),
+        cmocka_unit_test(an_empty_text_has_no_places),
         cmocka_unit_test(a_path_into_an_xattr_begins_with_its_name),
         cmocka_unit_test(a_change_touches_nothing_else),
         cmocka_unit_test(what_comes_out_can_be_read_again_however_deep_it_is),

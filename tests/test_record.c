@@ -310,6 +310,31 @@ static void a_page_without_memory_keeps_what_it_has(void **state)
     }
 }
 
+/* ---- conditions (B1, B3) ---- */
+
+static void a_condition_is_judged_by_the_cas_that_is_there(void **state)
+{
+    (void)state;
+    static const struct {
+        segue_if condition;
+        segue_status none, same, other; /* where no record is; where its CAS is 70; another */
+    } rows[] = {
+        {SEGUE_IF_ANY, SEGUE_OK, SEGUE_OK, SEGUE_OK},
+        {SEGUE_IF_ABSENT, SEGUE_OK, SEGUE_EXISTS, SEGUE_EXISTS},
+        {SEGUE_IF_CAS, SEGUE_NOT_FOUND, SEGUE_OK, SEGUE_CAS_MISMATCH},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const segue_put put = {.condition = rows[i].condition, .if_cas = 70};
+        segue_status none = seg_put_judge(&put, 0), same = seg_put_judge(&put, 70), other = seg_put_judge(&put, 71);
+        if (none != rows[i].none || same != rows[i].same || other != rows[i].other)
+            fail_msg("condition %zu: %s, %s, %s", i, segue_status_name(none), segue_status_name(same),
+                     segue_status_name(other));
+    }
+    ASSERT_STATUS(SEGUE_NOT_FOUND, seg_erase_judge(70, 0));
+    ASSERT_OK(seg_erase_judge(70, 70));
+    ASSERT_STATUS(SEGUE_CAS_MISMATCH, seg_erase_judge(70, 71));
+}
+
 /* ---- expiry (B4) ---- */
 
 static void it_expires_in_the_second_of_its_expiry(void **state)
@@ -684,6 +709,7 @@ int main(void)
         cmocka_unit_test(a_record_larger_than_a_page_fills_it),
         cmocka_unit_test(a_page_grows_and_is_used_again_without_allocating),
         cmocka_unit_test(a_page_without_memory_keeps_what_it_has),
+        cmocka_unit_test(a_condition_is_judged_by_the_cas_that_is_there),
         cmocka_unit_test(it_expires_in_the_second_of_its_expiry),
         cmocka_unit_test(an_expired_document_reads_as_its_tombstone),
         cmocka_unit_test(what_does_not_expire_stays),

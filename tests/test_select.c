@@ -83,7 +83,7 @@ static void what_was_read_stays_right_when_the_document_moves(void **state)
 {
     (void)state;
     segue_slice names[SEGUE_XATTRS_MAX];
-    size_t n = names_of("u,$document.CAS,_s.a.b,_s.a.b[-1],u,none,_s.a.b", names);
+    size_t n = names_of("u,$document.CAS,[0],[0].x,_s.a.b,_s.a.b[-1],u,none,_s.a.b", names);
     char shown[SHOWN_MAX];
     moving_begin();
     segue_doc doc = {0};
@@ -210,6 +210,8 @@ static void one_place_is_found_or_the_document_is_empty(void **state)
             ASSERT_OK(st);
             ASSERT_SLICE(rows[i].out, json);
             ASSERT_SLICE("key", doc.rec.key);
+            fill(&doc);
+            ASSERT_OK(seg_doc_select_one(&doc, rows[i].in, K(rows[i].path), NULL, &call_)); /* is it there? */
         } else {
             expect_refused(&doc, rows[i].want, rows[i].out, st, rows[i].path);
             ASSERT_SLICE("untouched", json);
@@ -244,6 +246,8 @@ static void a_path_to_read_is_checked_by_itself(void **state)
         if (st != rows[i].want || err.status != st || !strstr(err.message, rows[i].part))
             fail_msg("%s: %s: %s", rows[i].path, segue_status_name(st), err.message);
     }
+    ASSERT_STATUS(SEGUE_INVALID_PATH, seg_selection_check(SEGUE_IN_XATTR, (segue_slice){NULL, 0}, &call_));
+    ASSERT_STATUS(SEGUE_INVALID_PATH, seg_selection_check(SEGUE_IN_BODY, (segue_slice){NULL, 0}, &call_));
 }
 
 /* ---- memory ---- */

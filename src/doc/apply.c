@@ -23,9 +23,10 @@ static view view_of(const segue_record *base, uint64_t now)
     return v;
 }
 
+/* There is a record. */
 static bool view_has_xattr(const view *v, segue_slice name)
 {
-    return v->rec && segue_record_xattr(v->rec, name) && (!v->expired || seg_xattr_is_system(name));
+    return segue_record_xattr(v->rec, name) && (!v->expired || seg_xattr_is_system(name));
 }
 
 /* ---- the mutation by itself ---- */

@@ -15,7 +15,7 @@
 segue_status seg_xattr_path_check(segue_slice name, segue_call *call)
 {
     seg_path path;
-    if (name.data && seg_name_is_path(name)) return seg_xattr_path_parse(name, &path, call);
+    if (seg_name_is_path(name)) return seg_xattr_path_parse(name, &path, call);
     return seg_xattr_name_check(name, call);
 }
 

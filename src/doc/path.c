@@ -117,11 +117,11 @@ segue_status seg_xattr_path_parse(segue_slice text, seg_path *ret, segue_call *c
 
 /* ---- names ---- */
 
-/* The next byte that the step's name means. */
+/* The next byte that the step's name means. A backtick in it is doubled. */
 static char next_byte(const seg_step *step, size_t *at)
 {
     char c = step->name.data[*at];
-    *at += c == '`' && step->doubled ? 2 : 1;
+    *at += c == '`' ? 2 : 1;
     return c;
 }
 

@@ -84,7 +84,7 @@ static segue_status make_room(segue_doc *doc, size_t more)
 static segue_slice put(segue_doc *doc, segue_slice bytes)
 {
     char *at = doc->bytes.data + doc->bytes.size;
-    if (bytes.size) memcpy(at, bytes.data, bytes.size);
+    memcpy(at, bytes.data, bytes.size);
     doc->bytes.size += bytes.size;
     return segue_bytes(at, bytes.size);
 }
@@ -198,7 +198,7 @@ segue_status seg_selection_check(segue_path_in in, segue_slice path, segue_call 
     seg_path parsed;
     if ((unsigned)in > SEGUE_IN_XATTR)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "a path leads into the body or into an xattr");
-    bool into_stored = in == SEGUE_IN_XATTR && !(path.data && is_virtual(path));
+    bool into_stored = in == SEGUE_IN_XATTR && !is_virtual(path);
     return into_stored ? seg_xattr_path_parse(path, &parsed, call) : seg_path_parse(path, &parsed, call);
 }
 
