@@ -23,18 +23,18 @@
 
 #define K(text) segue_str(text)
 
-/* The real world, but that the wall clocks of `now` and of `ahead` can be moved. */
-static _Atomic int64_t clock_skew_ns;
+/* The real world, but that the wall clocks of `now` and of `ahead` can be moved, and time can be let pass. */
+static _Atomic int64_t clock_skew_ns, passed_ns;
 static const int64_t AHEAD_NS = INT64_C(5000) * 1000000000;
 
 static int64_t skewed_wall_ns(void *ctx)
 {
     return segue_env_default()->wall_ns(NULL) + atomic_load(&clock_skew_ns) + (ctx ? AHEAD_NS : 0);
 }
-static int64_t real_mono_ns(void *ctx)
+static int64_t skewed_mono_ns(void *ctx)
 {
     (void)ctx;
-    return segue_env_default()->mono_ns(NULL);
+    return segue_env_default()->mono_ns(NULL) + atomic_load(&passed_ns);
 }
 static void real_sleep_ns(void *ctx, int64_t ns)
 {
@@ -47,11 +47,18 @@ static void real_random(void *ctx, void *out, size_t size)
     segue_env_default()->random(NULL, out, size);
 }
 static char is_ahead;
-static const segue_env now = {NULL, skewed_wall_ns, real_mono_ns, real_sleep_ns, real_random};
+static const segue_env now = {NULL, skewed_wall_ns, skewed_mono_ns, real_sleep_ns, real_random};
 static const segue_env ahead
-    __attribute__((unused)) = {&is_ahead, skewed_wall_ns, real_mono_ns, real_sleep_ns, real_random};
+    __attribute__((unused)) = {&is_ahead, skewed_wall_ns, skewed_mono_ns, real_sleep_ns, real_random};
 
+/* Set the wall clock. */
 static inline void advance(int64_t seconds) { atomic_fetch_add(&clock_skew_ns, seconds * 1000000000); }
+/* All clocks: deadlines too, so while nothing is under way. */
+static inline void let_pass(int64_t seconds)
+{
+    advance(seconds);
+    atomic_fetch_add(&passed_ns, seconds * 1000000000);
+}
 
 static inline segue_store *open_with(const char *url, const segue_env *env, unsigned flags)
 {

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <segue/migrate.h>
@@ -50,6 +51,12 @@ static void nothing_runs_while_nothing_expires(void **state)
     (void)state;
     for (int kind = 0; kind < N_KINDS; kind++) {
         segue_store *s = open_reaped(url_of(kind));
+        if (segue_store_caps(s) & SEGUE_CAP_SHARED) { /* what expires can be another process's at any time */
+            must_run(true, "where others may write");
+            segue_close(s);
+            must_run(false, "after the close");
+            continue;
+        }
         put_expiring(s, "k", 0);
         assert_ok(segue_incr(s, K("n"), 1, &(uint64_t){1}, segue_expiry_none(), NULL, NULL, &test_err));
         assert_ok(segue_set(s, K("k"), K("2"), segue_expiry_keep(), NULL, NULL, &test_err));
@@ -171,6 +178,89 @@ static void every_way_to_set_an_expiry_is_heard_of(void **state)
     }
 }
 
+/* ---- what other processes store ---- */
+
+/* A child that is made before the store is open here, and a line to each side. */
+typedef struct other_process {
+    pid_t pid;
+    int to, from;
+} other_process;
+
+static bool say(int fd) { return write(fd, "", 1) == 1; }
+static bool hear(int fd)
+{
+    char byte;
+    return read(fd, &byte, 1) == 1;
+}
+
+/* Its exit code: where it went wrong. It stores a document, and may reap it itself at the same time as everybody else. */
+static int store_and_reap(const char *url, const char *key, bool reaps, int in, int out)
+{
+    segue_error err = {0};
+    segue_open_options options = {&now, reaps ? 0 : SEGUE_OPEN_NO_REAPER};
+    segue_store *s = NULL;
+    const segue_xattr system = {K("_s"), K("1")};
+    segue_xattr_write w = {.body = K("{}"), .set = &system, .n_set = 1, .expiry = segue_expiry_in(10)};
+    if (!hear(in)) return 1;
+    if (segue_open(url, &options, &s, &err) != SEGUE_OK) return 2;
+    if (segue_write_with_xattrs(s, K(key), 0, &w, NULL, NULL, &err) != SEGUE_OK) return 3;
+    seg_reaper_settle();
+    if (!say(out) || !hear(in)) return 4;
+    let_pass(60);
+    seg_reaper_settle();
+    segue_close(s);
+    return 0;
+}
+
+static other_process begin_process(const char *url, const char *key, bool reaps)
+{
+    int to[2], from[2];
+    assert_true(pipe(to) == 0 && pipe(from) == 0);
+    other_process p = {fork(), to[1], from[0]};
+    if (p.pid == 0) {
+        (void)close(to[1]); /* so that it ends with the parent */
+        _exit(store_and_reap(url, key, reaps, to[0], from[1]));
+    }
+    assert_true(p.pid > 0);
+    (void)close(to[0]); /* the child's */
+    (void)close(from[1]);
+    return p;
+}
+
+static void reap_what_another_stores(const char *url, const char *key, bool it_reaps_too)
+{
+    other_process other = begin_process(url, key, it_reaps_too);
+    segue_store *s = open_reaped(url);
+    int how = 0;
+    seg_reaper_settle();
+    assert_true(say(other.to) && hear(other.from));
+    advance(10);
+    seg_reaper_settle();
+    must_be_tombstone(s, key, 1); /* it reads so; nobody here has looked */
+    let_pass(60);
+    assert_true(say(other.to));
+    seg_reaper_settle();
+    assert_int_equal(waitpid(other.pid, &how, 0), other.pid);
+    if (!WIFEXITED(how) || WEXITSTATUS(how)) fail_msg("%s: the other process ended with %d", url, how);
+    must_be_tombstone(s, key, 2);
+    let_pass(60);
+    seg_reaper_settle();
+    must_be_tombstone(s, key, 2);
+    (void)close(other.to);
+    (void)close(other.from);
+    segue_close(s);
+}
+
+static void what_others_store_is_reaped_within_a_minute_and_once(void **state)
+{
+    (void)state;
+    for (int kind = 1; kind < N_KINDS; kind++) {
+        const char *url = url_of(kind);
+        reap_what_another_stores(url, "by one", false);
+        reap_what_another_stores(url, "by two", true);
+    }
+}
+
 /* ---- failures ---- */
 
 static segue_backend flaky;
@@ -189,13 +279,53 @@ static void count_warnings(void *ctx, segue_log_level level, const char *line)
     if (level == SEGUE_LOG_WARN && strstr(line, "flaky: the disk is loose")) atomic_fetch_add(&n_warnings, 1);
 }
 
-static void a_failure_is_logged_and_tried_again_later(void **state)
+static _Atomic bool is_shared;
+
+static unsigned flaky_caps(const void *self)
 {
-    (void)state;
+    return seg_backend_find("mem")->caps(self) | (atomic_load(&is_shared) ? SEGUE_CAP_SHARED : 0);
+}
+
+static void register_flaky(void)
+{
+    if (flaky.scheme) return;
     flaky = *seg_backend_find("mem");
     flaky.scheme = "flaky";
     flaky.expired = fail_at_first;
+    flaky.caps = flaky_caps;
     assert_ok(segue_register_backend(&flaky));
+}
+
+/* A look costs a call, and a store that cannot be reaped is asked by nobody. */
+static void only_a_shared_store_is_looked_at_for_nothing(void **state)
+{
+    (void)state;
+    register_flaky();
+    for (int shared = 0; shared < 2; shared++) {
+        atomic_store(&is_shared, shared);
+        segue_store *s = open_reaped("flaky:same"), *again = open_reaped("flaky:same"), *mem = open_reaped("mem:");
+        put_expiring(mem, "k", 100000); /* so that there is a thread */
+        seg_reaper_settle();
+        atomic_store(&n_calls, 0);
+        for (int minute = 1; minute <= 3; minute++) {
+            let_pass(30);
+            seg_reaper_settle();
+            assert_int_equal(atomic_load(&n_calls), shared ? minute - 1 : 0);
+            let_pass(30);
+            seg_reaper_settle();
+            assert_int_equal(atomic_load(&n_calls), shared ? minute : 0); /* one for both handles */
+        }
+        segue_close(s);
+        segue_close(again);
+        segue_close(mem);
+    }
+    atomic_store(&is_shared, false);
+}
+
+static void a_failure_is_logged_and_tried_again_later(void **state)
+{
+    (void)state;
+    register_flaky();
     segue_set_log(count_warnings, NULL, SEGUE_LOG_WARN);
     segue_store *s = open_reaped("flaky:"), *fine = open_reaped("mem:");
     atomic_store(&n_calls, 0);
@@ -404,6 +534,8 @@ int main(void)
         TEST(it_begins_at_open_where_something_expires),
         TEST(it_reaps_by_itself_in_real_time),
         TEST(every_way_to_set_an_expiry_is_heard_of),
+        TEST(what_others_store_is_reaped_within_a_minute_and_once),
+        TEST(only_a_shared_store_is_looked_at_for_nothing),
         TEST(a_failure_is_logged_and_tried_again_later),
         TEST(a_fallback_is_reaped_in_legacy_only),
         TEST(what_a_migration_moves_is_not_reaped_here),

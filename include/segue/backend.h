@@ -226,7 +226,7 @@ typedef struct segue_backend {
      * of `until` or before, in order of expiry, until it is full or there are no more (page->more false): as they are stored,
      * but that bodies may be left empty. *ret_next, without `more`: the earliest expiry after `until` of a record that is
      * stored as live, 0 none. It must cost nothing to speak of where there are none: no scan of everything. An engine that has
-     * this and no `begin` is reaped in the background (segue_reap). */
+     * this and no `begin` is reaped in the background (segue_reap); with SEGUE_CAP_SHARED it is asked once a minute. */
     segue_status (*expired)(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call);
 } segue_backend;
 

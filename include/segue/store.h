@@ -189,9 +189,12 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_purge_tombstones(segue_store *stor
  * failure too. UNSUPPORTED: the store cannot find what has expired (SEGUE_CAP_EXPIRED). On a dual store: what has
  * expired in the primary; in phase legacy, in the fallback.
  *
- * A process that has a store open for writing does this by itself, on one thread for all its stores, which begins with
- * the first expiry that it meets and sleeps until the next. Not with reap=off, SEGUE_OPEN_NO_REAPER or without the
- * capability; nor in the fallback of a dual store past phase legacy, nor in the store that a migration moves from. */
+ * A process that has a store open for writing does this by itself, on one thread for all its stores, which sleeps until
+ * the next expiry that it knows of: those found at open, and those stored by this process. Of what another process stores
+ * nobody hears, so where that is possible (SEGUE_CAP_SHARED) the thread runs while the store is open and looks once a
+ * minute, at the cost of one look into an index; elsewhere it begins with the first expiry. So what another process has
+ * stored is reaped at most a minute late. Not with reap=off, SEGUE_OPEN_NO_REAPER or without SEGUE_CAP_EXPIRED; nor in the
+ * fallback of a dual store past phase legacy, nor in the store that a migration moves from. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_reap(segue_store *store, uint64_t max, uint64_t *ret_count,
                                                    segue_error *reterr);
 

@@ -14,6 +14,8 @@ typedef struct seg_reaping {
     segue_store *next;    /* in the list of those that are reaped in this process */
     bool joined;          /* it is in that list */
     bool is_engine;       /* not a store on top of others: writes are noted here */
+    bool is_shared;       /* other processes may write it, of which nobody hears here */
+    int64_t looked_ns;    /* of the store's monotonic clock: what has expired was looked for */
     _Atomic uint32_t due; /* the earliest expiry that is known of, 0 none; written under the reaper's lock */
     int64_t not_before;   /* of the real monotonic clock: after failures */
     unsigned failures;    /* in a row */

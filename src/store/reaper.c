@@ -1,6 +1,7 @@
 /* L3: the background reaper: one thread in a process, for all the handles that are open for writing. It begins with the first
- * expiry that a handle meets, sleeps until the next one, and ends when the last handle is closed. Expiry is decided at read
- * time everywhere, so nothing is wrong when it is late, or does not run at all.
+ * store that other processes may write, or the first expiry that a handle meets, sleeps until the next one or the next look at
+ * what others have stored, and ends when the last handle is closed. Expiry is decided at read time everywhere, so nothing is
+ * wrong when it is late, or does not run at all.
  *
  * One lock for all state; it is never held during I/O. Handles are known one by one, so that a handle can be closed at any
  * time; what is found out through one of them counts for all of the same collection. */
@@ -18,9 +19,13 @@ static const int64_t SECOND = 1000000000;
 /* A call may wait this long for others: closing the handle waits for the call. */
 static const int64_t CALL_NS = 250000000;
 
-/* The clock may be set, and the machine may sleep: look at it this often, while there is something to wait for. The same for
- * a store that may not be reaped now, and for one that fails again and again. */
+/* The clock may be set, and the machine may sleep: look at it this often, while there is something to wait for. So often, too,
+ * at what other processes have stored, of which nobody hears; at a store that may not be reaped now, and at one that fails
+ * again and again. */
 enum { LOOK_S = 60 };
+
+/* Of a wait: nothing is known to expire, and nobody else writes. */
+static const int64_t NEVER = INT64_MAX;
 
 enum { PAGE = 256 };
 
@@ -59,24 +64,31 @@ static bool lower_due(segue_store *s, uint32_t expiry)
     return true;
 }
 
-/* Nanoseconds until there is something to do about it; 0: now. */
+/* Nanoseconds until there is something to do about it; 0: now; NEVER. */
 static int64_t time_until(const segue_store *s, int64_t now)
 {
-    int64_t wait = (int64_t)due_of(s) * SECOND - seg_wall_ns(&s->env), pause = s->reaping.not_before - now;
-    if (wait > LOOK_S * SECOND) wait = LOOK_S * SECOND;
+    const seg_reaping *r = &s->reaping;
+    int64_t wait = NEVER, pause = r->not_before - now;
+    if (due_of(s) != 0) {
+        wait = (int64_t)due_of(s) * SECOND - seg_wall_ns(&s->env);
+        if (wait > LOOK_S * SECOND) wait = LOOK_S * SECOND;
+    }
+    if (r->is_shared) {
+        int64_t look = r->looked_ns + LOOK_S * SECOND - seg_mono_ns(&s->env);
+        if (look < wait) wait = look;
+    }
     if (pause > wait) wait = pause;
     return wait > 0 ? wait : 0;
 }
 
-/* The first store that is ready, or NULL and how long there will be none (0: until somebody says so). */
+/* The first store that is ready, or NULL and how long there will be none (NEVER: until somebody says so). */
 static segue_store *find_ready(int64_t *ret_wait)
 {
-    int64_t now = real_now(), least = 0;
+    int64_t now = real_now(), least = NEVER;
     for (segue_store *s = reaper.stores; s; s = s->reaping.next) {
-        if (due_of(s) == 0) continue;
         int64_t wait = time_until(s, now);
         if (wait == 0) return s;
-        if (least == 0 || wait < least) least = wait;
+        if (wait < least) least = wait;
     }
     *ret_wait = least;
     return NULL;
@@ -157,13 +169,16 @@ static void settle_turn(segue_store *store, bool allowed, segue_status st, const
     bool worked = allowed && st == SEGUE_OK;
     if (worked) (void)lower_due(store, reaped->more ? 1 : reaped->next); /* lowered already: so much the better */
     else (void)lower_due(store, due);                                    /* the same */
+    bool looked = worked || !allowed;                                    /* else it is tried again, after a pause */
     r->failures = worked || !allowed ? 0 : r->failures + 1;
     int64_t pause = 0;
     if (!allowed) pause = LOOK_S;
     else if (r->failures) pause = r->failures < 7 ? INT64_C(1) << (r->failures - 1) : LOOK_S;
     r->not_before = pause ? real_now() + pause * SECOND : 0;
+    if (looked) r->looked_ns = seg_mono_ns(&store->env);
     for (segue_store *s = reaper.stores; s; s = s->reaping.next) {
         if (s == store || !seg_store_same(s, store)) continue;
+        if (looked) s->reaping.looked_ns = seg_mono_ns(&s->env);
         atomic_store_explicit(&s->reaping.due, due_of(store), memory_order_relaxed);
         s->reaping.not_before = r->not_before;
         s->reaping.failures = r->failures;
@@ -213,8 +228,8 @@ static void *run(void *arg)
             continue;
         }
         pthread_cond_broadcast(&reaper.idle);
-        if (wait == 0) segue_page_free(&page); /* it may be long */
-        if (wait == 0) pthread_cond_wait(&reaper.wake, &reaper.lock);
+        segue_page_free(&page); /* it may be long */
+        if (wait == NEVER) pthread_cond_wait(&reaper.wake, &reaper.lock);
         else wait_for(&reaper.wake, wait);
     }
     pthread_mutex_unlock(&reaper.lock);
@@ -269,6 +284,13 @@ static void watch_forks(void)
 
 /* ---- joining, leaving, notes ---- */
 
+static void tell_of_start(int failed)
+{
+    if (failed)
+        seg_log(SEGUE_LOG_WARN, "reaper status=%s message=\"no thread could be made; the next expiry tries again\"",
+                segue_status_name(seg_status_of_errno(failed)));
+}
+
 void seg_reaper_note(segue_store *store, uint32_t expiry)
 {
     const seg_reaping *r = &store->reaping;
@@ -281,9 +303,7 @@ void seg_reaper_note(segue_store *store, uint32_t expiry)
     int failed = any ? start() : 0;
     if (any) pthread_cond_broadcast(&reaper.wake);
     pthread_mutex_unlock(&reaper.lock);
-    if (failed)
-        seg_log(SEGUE_LOG_WARN, "reaper status=%s message=\"no thread could be made; the next expiry tries again\"",
-                segue_status_name(seg_status_of_errno(failed)));
+    tell_of_start(failed);
 }
 
 void seg_reaper_look(segue_store *store)
@@ -305,11 +325,16 @@ void seg_reaper_join(segue_store *store)
     if (!store->reaping.is_engine || !(segue_store_caps(store) & SEGUE_CAP_EXPIRED)) return;
     (void)pthread_once(&once, watch_forks); /* it has no way to fail */
     pthread_mutex_lock(&reaper.lock);
-    store->reaping.joined = true;
-    store->reaping.next = reaper.stores;
+    seg_reaping *r = &store->reaping;
+    r->joined = true;
+    r->is_shared = segue_store_caps(store) & SEGUE_CAP_SHARED;
+    r->looked_ns = seg_mono_ns(&store->env); /* it is looked at below */
+    r->next = reaper.stores;
     reaper.stores = store;
     atomic_fetch_add(&reaper.n_stores, 1);
+    int failed = r->is_shared ? start() : 0;
     pthread_mutex_unlock(&reaper.lock);
+    tell_of_start(failed);
     seg_reaper_look(store);
 }
 
