@@ -25,7 +25,7 @@ _segue()
         "import") words=" --replace --json --quiet --help" ;;
         "feed") words=" --since= --follow --keys-only --json --quiet --help" ;;
         "reap") words=" --limit= --json --quiet --help" ;;
-        "purge") words=" --name= --json --quiet --help" ;;
+        "purge") words=" --json --quiet --help" ;;
         "policy check") words=" --keys-from= --policy= --metadata-id= --sibling-id= --group= --collection= --json --quiet --help" ;;
         "policy "*) words="check" ;;
         esac

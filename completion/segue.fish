@@ -154,7 +154,6 @@ complete -c segue -n '__fish_seen_subcommand_from reap' -l json -d 'results, rem
 complete -c segue -n '__fish_seen_subcommand_from reap' -l quiet -s q -d 'no remarks and no progress on standard error'
 complete -c segue -n '__fish_seen_subcommand_from reap' -l help -s h -d 'this text'
 complete -c segue -n __fish_use_subcommand -x -a purge -d 'erase the tombstones'
-complete -c segue -n '__fish_seen_subcommand_from purge' -l name -x -d 'of the migration, if there are several (default)'
 complete -c segue -n '__fish_seen_subcommand_from purge' -l json -d 'results, remarks and errors as JSON, one object a line'
 complete -c segue -n '__fish_seen_subcommand_from purge' -l quiet -s q -d 'no remarks and no progress on standard error'
 complete -c segue -n '__fish_seen_subcommand_from purge' -l help -s h -d 'this text'

@@ -205,7 +205,8 @@ typedef struct segue_backend {
     /* Optional. Both handles are the same collection of the same engine. Default: the same handle only. */
     bool (*same)(const void *self, const void *other);
 
-    /* Optional; filters and the dual store. May purge run now? OK, or REFUSED with the reason. */
+    /* Optional; filters and the dual store. May purge run now? OK, or REFUSED with the reason. What else forbids it
+     * (segue_purge_tombstones) the store layer knows. */
     segue_status (*may_purge)(void *self, segue_call *call);
 
     /* Optional. See to it that every CAS that is given from now on is greater than at_least (0: as it is); it writes only if

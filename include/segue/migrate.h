@@ -343,8 +343,8 @@ typedef struct segue_migration_status {
     size_t n_foreign_keys;
 } segue_migration_status;
 
-/* Read it from the primary. name NULL: "default". NOT_FOUND: there is no such migration; CORRUPT: it cannot be
- * understood. */
+/* Read it from the primary. name NULL: "default". NOT_FOUND: there is no such migration; INVALID_ARGUMENT: none can
+ * have this name; CORRUPT: it cannot be understood. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_status_read(segue_store *to, const char *name,
                                                                     segue_migration_status *ret_status,
                                                                     segue_error *reterr);

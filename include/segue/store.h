@@ -176,8 +176,11 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_put_with_meta(segue_store *store, 
 
 /* ---- purge -------------------------------------------------------------------------------------------------- */
 
-/* Erase every tombstone, physically. REFUSED on a dual store that is not clean. *ret_count: how many went; written on
- * failure too. A later document of the same key starts at revision 1. */
+/* Erase every tombstone, physically. REFUSED while a tombstone may still hide a record in the store that is moved from: while
+ * any migration into this store is not clean, by its status record (one that cannot be understood counts as not clean), and
+ * while a dual store that is not clean is open over it in this process; the sentence names what is in the way. That is asked
+ * again before each page is erased. A dual store in another process, of a migration that has not begun yet, is not known of.
+ * *ret_count: how many went; written on failure too. A later document of the same key starts at revision 1. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_purge_tombstones(segue_store *store, uint64_t *ret_count,
                                                                segue_error *reterr);
 

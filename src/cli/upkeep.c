@@ -1,8 +1,6 @@
 /* L6: reap, purge: what expiry and deletion leave behind. */
 #include "cli/cli.h"
 
-#include <segue/migrate.h>
-
 static void print_count(const seg_cli *cli, const char *name, uint64_t n)
 {
     if (!cli->json) {
@@ -36,29 +34,12 @@ int seg_verb_reap(seg_cli *cli)
     return finish(cli, "reaped", n, st, &err);
 }
 
-/* Tombstones in the store that a migration moves into hide what still lies in the other. */
-static int check_no_migration(const seg_cli *cli, segue_store *store)
-{
-    segue_error err = {0};
-    segue_migration_status status = {0};
-    const char *name = seg_cli_value(cli, "name");
-    segue_status st = segue_migration_status_read(store, name ? name : "default", &status, &err);
-    if (st == SEGUE_NOT_FOUND) return SEG_EXIT_DONE;
-    if (st != SEGUE_OK) return seg_cli_fail(cli, st, &err);
-    bool is_clean = status.stage == SEGUE_STAGE_CLEAN;
-    segue_migration_status_free(&status);
-    if (is_clean) return SEG_EXIT_DONE;
-    return seg_cli_failf(cli, SEGUE_REFUSED, "%s: the migration into it is not finished; its tombstones are needed",
-                         segue_store_url(store));
-}
-
 int seg_verb_purge(seg_cli *cli)
 {
     segue_error err = {0};
     SEG_AUTO_STORE store = NULL;
     uint64_t n = 0;
     int code = seg_cli_open(cli, cli->arguments[0], SEGUE_OPEN_EXISTING, &store);
-    if (code == SEG_EXIT_DONE) code = check_no_migration(cli, store);
     if (code != SEG_EXIT_DONE) return code;
     segue_status st = segue_purge_tombstones(store, &n, &err);
     return finish(cli, "purged", n, st, &err);

@@ -13,6 +13,8 @@ static const seg_cli_option common[] = {
     {"help", 'h', false, NULL, "this text"},
     {0}};
 
+static const seg_cli_option none[] = {{0}};
+
 static const seg_cli_option sides[] = {
     {"from", 0, false, "URL", "the store that records are moved out of (the fallback)"},
     {"to", 0, false, "URL", "the store that they are moved into (the primary)"},
@@ -192,8 +194,8 @@ const seg_cli_verb seg_cli_verbs[] = {
      "  segue put " OLD " k '{}' --expiry @1 && segue reap " OLD, GROUPS(reap), seg_verb_reap},
     {"purge", "URL", 1, 1, "erase the tombstones",
      "For good, with their xattrs and revisions; prints how many. A document of the same key begins at revision 1 then.\n"
-     "Refused while a migration into the store (--name) is not finished. Nor do it in the store that one moves from.",
-     "  segue rm " OLD " _sync:user:ada.allen32 && segue purge " OLD, GROUPS(name), seg_verb_purge},
+     "Refused while any migration into the store is not clean. Nor do it in the store that one moves from.",
+     "  segue rm " OLD " _sync:user:ada.allen32 && segue purge " OLD, GROUPS(none), seg_verb_purge},
     {"policy check", "[FILE]", 0, 1, "check a policy, and which rule takes which keys",
      "FILE is a policy as for --policy. With --keys-from each rule is shown with the number of keys that it takes, and rules\n"
      "that take none are marked.",

@@ -352,6 +352,9 @@ static segue_status begin(void *self, bool write, segue_call *call)
 
 static void end(void *self, segue_call *call) { seg_gate_leave(&((seg_dual *)self)->gate, call); }
 
+/* For who purges the primary. Once it is clean it stays so. */
+static bool is_clean(void *self) { return atomic_load(&((seg_dual *)self)->gate.word) / 2 == SEGUE_PHASE_CLEAN; }
+
 static segue_status may_purge(void *self, segue_call *call)
 {
     if (seg_dual_phase_of(self, call) == SEGUE_PHASE_CLEAN || !SEG_RULE(PURGE_NEEDS_CLEAN)) return SEGUE_OK;
@@ -402,6 +405,7 @@ static void close_dual(void *self)
 {
     seg_dual *d = self;
     seg_reap_guard_remove(&d->guard);
+    seg_purge_guard_remove(&d->tombstones);
     segue_close(d->primary);
     segue_close(d->fallback);
     seg_gate_free(&d->gate);
@@ -427,6 +431,8 @@ segue_status seg_dual_fill(seg_dual *d, segue_store *primary, segue_store *fallb
     d->keeps_cas = segue_store_caps(primary) & SEGUE_CAP_KEEP_CAS;
     d->guard = (seg_reap_guard){.enter = enter_fallback, .leave = leave_fallback, .ctx = d};
     seg_reap_guard_add(fallback, &d->guard);
+    d->tombstones = (seg_purge_guard){.may_purge = is_clean, .dual = d};
+    seg_purge_guard_add(primary, &d->tombstones);
     d->knows_floor = seg_call_has_highest(fallback);
     st = phase < SEGUE_PHASE_SEALED ? seg_dual_learn_floor(d, call) : SEGUE_OK;
     if (st != SEGUE_OK) close_dual(d);

@@ -12,12 +12,13 @@ extern const segue_backend seg_backend_dual;
 typedef struct seg_dual {
     segue_store *primary; /* references */
     segue_store *fallback;
-    bool keeps_cas;         /* the primary stores a given CAS, so a document's CAS survives its move */
-    bool knows_floor;       /* the fallback tells its highest CAS */
-    _Atomic uint64_t floor; /* every CAS of the primary's new records is greater */
+    bool keeps_cas;          /* the primary stores a given CAS, so a document's CAS survives its move */
+    bool knows_floor;        /* the fallback tells its highest CAS */
+    _Atomic uint64_t floor;  /* every CAS of the primary's new records is greater */
     _Atomic uint64_t raised; /* a feed has seen to it that what the primary gets is above this */
     seg_gate gate;
-    seg_reap_guard guard;  /* of the fallback */
+    seg_reap_guard guard;       /* of the fallback */
+    seg_purge_guard tombstones; /* of the primary */
 } seg_dual;
 
 /* Bit 63: a CAS of the fallback, given out where the primary could not keep it. */

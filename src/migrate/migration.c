@@ -13,22 +13,7 @@ static const int64_t MILLISECOND = 1000 * 1000, SECOND = INT64_C(1000) * 1000 * 
 
 enum { WORKERS = 2, WORKERS_MAX = 64, PAGE_DOCS = 1000, PAGE_BYTES = 1024 * 1024, PASSES = 20 };
 
-static const char *const stage_names[] = {"none",    "starting", "sweeping", "verifying", "verified",
-                                          "sealing", "sealed",   "cleaning", "clean"};
-
-const char *segue_stage_name(segue_stage stage)
-{
-    return (unsigned)stage < sizeof stage_names / sizeof stage_names[0] ? stage_names[stage] : "?";
-}
-
 /* ---- open and close ---- */
-
-static bool is_name(const char *name)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-    size_t size = strlen(name);
-    return size > 0 && size <= SEGUE_MIGRATION_NAME_MAX && strspn(name, allowed) == size;
-}
 
 static void fill_defaults(segue_migration_options *o)
 {
@@ -44,10 +29,8 @@ static void fill_defaults(segue_migration_options *o)
 
 static segue_status check_options(const segue_migration_options *o, segue_error *reterr)
 {
-    if (!is_name(o->name))
-        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT,
-                             "\"%.70s\" cannot be a migration's name: 1 to %d letters, digits, '-', '_', '.'", o->name,
-                             SEGUE_MIGRATION_NAME_MAX);
+    segue_status st = seg_migration_name_check(o->name, reterr);
+    if (st != SEGUE_OK) return st;
     if (o->workers > WORKERS_MAX || (unsigned)o->on_foreign_write > SEGUE_FOREIGN_PRIMARY || o->timeout_ns < 0 ||
         o->drain_ns < 0 || o->fence_ns < 0 || o->stale_ns < 0)
         return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "an option of the migration is out of bounds");

@@ -13,7 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RECORD_FORMAT = 1 };
+segue_status seg_migration_name_check(const char *name, segue_error *reterr)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    size_t size = strlen(name);
+    if (size > 0 && size <= SEGUE_MIGRATION_NAME_MAX && strspn(name, allowed) == size) return SEGUE_OK;
+    return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT,
+                         "\"%.70s\" cannot be a migration's name: 1 to %d letters, digits, '-', '_', '.'", name,
+                         SEGUE_MIGRATION_NAME_MAX);
+}
 
 segue_slice seg_status_key(const char *name, char out[SEG_STATUS_KEY_SIZE])
 {
@@ -170,7 +178,7 @@ static json_t *to_json(const seg_status *s)
     return json_pack(
         "{s:i,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:s,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,"
         "s:o,s:n,s:{},s:{}}",
-        "segue", RECORD_FORMAT, "name", s->name, "run_id", s->run_id, "epoch", (json_int_t)s->epoch, "sequence",
+        "segue", SEG_STATUS_FORMAT, "name", s->name, "run_id", s->run_id, "epoch", (json_int_t)s->epoch, "sequence",
         (json_int_t)s->sequence, "stage", segue_stage_name(s->stage), "from", text_of(segue_buf_slice(&s->from)), "to",
         text_of(segue_buf_slice(&s->to)), "policy", s->policy, "keep", s->keep, "keep_cas", s->keep_cas, "tail",
         s->is_tail, "pass", (json_int_t)s->pass, "total", (json_int_t)s->total, "done", (json_int_t)s->done, "run_ns",
@@ -310,17 +318,6 @@ static segue_status buf_from(const json_t *object, const char *name, segue_buf *
     return st;
 }
 
-static bool stage_from(const json_t *object, segue_stage *ret_stage)
-{
-    const char *name = json_string_value(json_object_get(object, "stage"));
-    for (unsigned i = SEGUE_STAGE_STARTING; name && i <= SEGUE_STAGE_CLEAN; i++)
-        if (strcmp(name, segue_stage_name((segue_stage)i)) == 0) {
-            *ret_stage = (segue_stage)i;
-            return true;
-        }
-    return false;
-}
-
 static bool runner_from(const json_t *object, seg_runner *runner)
 {
     if (json_is_null(object)) return true;
@@ -332,7 +329,6 @@ static bool runner_from(const json_t *object, seg_runner *runner)
 
 static segue_status from_json(const json_t *root, seg_status *s)
 {
-    if (number(root, "segue") != RECORD_FORMAT) return SEGUE_CORRUPT;
     s->epoch = number(root, "epoch");
     s->sequence = number(root, "sequence");
     s->keep = json_is_true(json_object_get(root, "keep"));
@@ -353,7 +349,7 @@ static segue_status from_json(const json_t *root, seg_status *s)
     keys_from(json_object_get(root, "foreign"), &s->foreign);
     const char *last_error = json_string_value(json_object_get(root, "last_error"));
     (void)snprintf(s->last_error, sizeof s->last_error, "%s", last_error ? last_error : ""); /* for people: cut */
-    bool understood = stage_from(root, &s->stage) && text_from(root, "name", s->name, sizeof s->name) &&
+    bool understood = text_from(root, "name", s->name, sizeof s->name) &&
                       text_from(root, "run_id", s->run_id, sizeof s->run_id) &&
                       text_from(root, "policy", s->policy, sizeof s->policy) &&
                       text_from(root, "proof", s->proof, sizeof s->proof) &&
@@ -376,7 +372,7 @@ segue_status seg_status_load(segue_store *to, const char *name, seg_status *stat
     bool no_memory = !root && !doc.rec.is_tombstone && json_error_code(&why) == json_error_out_of_memory;
     st = root ? from_json(root, status) : no_memory ? SEGUE_NO_MEMORY : SEGUE_CORRUPT;
     json_decref(root);
-    if (st == SEGUE_OK && strcmp(status->name, name) == 0) return SEGUE_OK;
+    if (st == SEGUE_OK && seg_stage_read(&doc.rec, &status->stage)) return SEGUE_OK;
     seg_status_free(status);
     if (st == SEGUE_NO_MEMORY)
         return segue_fail(call, st, "%s: out of memory for the status record %s", segue_store_url(to), key);

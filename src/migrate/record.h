@@ -3,11 +3,9 @@
 #ifndef SEG_MIGRATION_RECORD_H
 #define SEG_MIGRATION_RECORD_H
 
+#include "doc/stage.h"
 #include "store/call.h"
 
-#include <segue/migrate.h>
-
-#define SEG_STATUS_PREFIX SEG_RESERVED_PREFIX "migration:"
 #define SEG_MANIFEST_PREFIX SEG_RESERVED_PREFIX "manifest:"
 
 enum { SEG_ID_SIZE = 33, SEG_PLACE_SIZE = 192, SEG_ERROR_TEXT = 256 };
@@ -75,6 +73,9 @@ segue_status seg_status_save(segue_store *to, seg_status *status, segue_call *ca
 
 /* Text as the record holds it, which is UTF-8: of what is not, each byte above 127 as \xNN. Appends. NO_MEMORY. */
 segue_status seg_status_text_of(segue_slice text, segue_buf *out);
+
+/* Whether a migration can have this name: OK, or INVALID_ARGUMENT. */
+segue_status seg_migration_name_check(const char *name, segue_error *reterr);
 
 /* The key of a migration's status record, into out. */
 enum { SEG_STATUS_KEY_SIZE = 128 };

@@ -55,13 +55,13 @@ segue_status segue_migration_status_read(segue_store *to, const char *name, segu
                                          segue_error *reterr)
 {
     if (!name) name = "default";
-    if (!to || strlen(name) > SEGUE_MIGRATION_NAME_MAX)
-        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a status needs a store, and a name of at most %d bytes",
-                             SEGUE_MIGRATION_NAME_MAX);
+    if (!to) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a status needs a store");
+    segue_status st = seg_migration_name_check(name, reterr);
+    if (st != SEGUE_OK) return st;
     seg_status s = {0};
     segue_migration_status status = {0};
     segue_call call = seg_call_new(to, 0, reterr);
-    segue_status st = seg_call_begin(to, false, &call);
+    st = seg_call_begin(to, false, &call);
     if (st != SEGUE_OK) return st;
     st = seg_status_load(to, name, &s, &call);
     seg_call_end(to, &call);

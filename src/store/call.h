@@ -85,7 +85,7 @@ segue_status seg_call_write_many(segue_store *store, segue_write *writes, size_t
 /* What is stored as live and has an expiry of `until` or before; as stored, not as it reads (no B4 here). UNSUPPORTED. */
 segue_status seg_call_expired(segue_store *store, uint64_t until, segue_page *page, uint32_t *ret_next,
                               segue_call *call);
-/* Whether a purge may run on it now: OK, or REFUSED with the reason. */
+/* What the slot says: whether the store itself, if it is made of others, can do without its tombstones. OK; REFUSED. */
 segue_status seg_call_may_purge(segue_store *store, segue_call *call);
 /* See the slot. Only where there is one, also below filters. */
 bool seg_call_has_highest(const segue_store *store);
@@ -113,6 +113,22 @@ typedef struct seg_reap_guard {
 void seg_reap_guard_add(segue_store *store, seg_reap_guard *guard);
 /* Waits until the reaper has left. Nothing happens for one that was not added. */
 void seg_reap_guard_remove(seg_reap_guard *guard);
+
+/* ---- purging (purge.c): who needs the tombstones of a store ---- */
+
+/* While it is there, no purge of this process erases anything of `store`'s collection, through whatever handle, unless
+ * may_purge says so; it is called under a lock and must not wait, and once it has said yes it must not take it back. */
+typedef struct seg_purge_guard {
+    bool (*may_purge)(void *dual);
+    void *dual;                   /* the self of the store whose primary it is */
+    segue_store *store;           /* from here on purge.c's own */
+    struct seg_purge_guard *next;
+} seg_purge_guard;
+
+/* Waits until a page that is just being erased there has been. The store must stay open until remove. */
+void seg_purge_guard_add(segue_store *store, seg_purge_guard *guard);
+/* Nothing happens for one that was not added. */
+void seg_purge_guard_remove(seg_purge_guard *guard);
 
 /* The loop (src/store/loop.c), bracketed by itself: a mutation, or a callback's mutations (fn not NULL). */
 segue_status seg_store_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation,

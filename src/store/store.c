@@ -1,4 +1,4 @@
-/* L3: handles and the public verbs get, mutate, put_record, purge. A public verb checks the key, refuses Segue's own
+/* L3: handles and the public verbs get, mutate, put_record. A public verb checks the key, refuses Segue's own
  * records, brackets the operation and leaves the rest to call.c and loop.c. Thread-safe. */
 #include "base/base.h"
 #include "base/env.h"
@@ -252,63 +252,5 @@ segue_status segue_put_with_meta(segue_store *store, const segue_record *rec, ui
     if (st != SEGUE_OK) return st;
     st = put_with_meta(store, rec, old_cas, &call);
     seg_call_end(store, &call);
-    return st;
-}
-
-/* ---- purge ---- */
-
-static segue_status purge_page(segue_store *store, const segue_page *page, uint64_t *count, segue_call *call)
-{
-    for (size_t i = 0; i < page->n; i++) {
-        const segue_record *rec = &page->docs[i].rec;
-        if (!rec->is_tombstone || seg_key_is_reserved(rec->key)) continue;
-        segue_status st = seg_call_erase(store, rec->key, rec->cas, call);
-        if (st == SEGUE_OK) ++*count;
-        else if (st != SEGUE_CAS_MISMATCH && st != SEGUE_NOT_FOUND) return st; /* those have come to life, or gone */
-    }
-    return SEGUE_OK;
-}
-
-static segue_status purge(segue_store *store, uint64_t *count, segue_call *call)
-{
-    segue_page page = {.max_docs = 512, .max_bytes = 1 << 20};
-    SEG_AUTO(segue_buf) after = {0};
-    segue_bounds bounds = {.keys_only = true, .tombstones = true};
-    segue_status st = seg_call_may_purge(store, call);
-    while (st == SEGUE_OK) {
-        st = seg_call_scan(store, &bounds, &page, call);
-        if (st == SEGUE_OK) st = purge_page(store, &page, count, call);
-        if (st != SEGUE_OK || !page.more) break;
-        const segue_slice *last = &page.docs[page.n - 1].rec.key;
-        segue_buf_clear(&after);
-        st = segue_buf_append(&after, last->data, last->size);
-        bounds.from = segue_buf_slice(&after);
-        bounds.from_open = true;
-    }
-    segue_page_free(&page);
-    return seg_error_told(call->err, st, store->url);
-}
-
-/* Asked before the write begins, which could wait for a hold to end. */
-static segue_status may_purge_now(segue_store *store, segue_call *call)
-{
-    segue_status st = seg_call_begin(store, false, call);
-    if (st != SEGUE_OK) return st;
-    st = seg_call_may_purge(store, call);
-    seg_call_end(store, call);
-    return st;
-}
-
-segue_status segue_purge_tombstones(segue_store *store, uint64_t *ret_count, segue_error *reterr)
-{
-    segue_call call = seg_call_new(store, 0, reterr);
-    uint64_t count = 0;
-    segue_status st = may_purge_now(store, &call);
-    if (st == SEGUE_OK) st = seg_call_begin(store, true, &call);
-    if (st == SEGUE_OK) {
-        st = purge(store, &count, &call);
-        seg_call_end(store, &call);
-    }
-    if (ret_count) *ret_count = count;
     return st;
 }

@@ -60,10 +60,27 @@ refused 1 'there is no file' "purge in a store that is not there" purge "sqlite:
 echo '{"unmatched":"move","rules":[]}' >"$T/policy.json"
 expect 0 "a migration that holds" migrate -q --from "$U" --to "sqlite:$T/new.db" --policy "$T/policy.json" --hold-seal
 run rm "sqlite:$T/new.db" doc
-refused 1 'not finished' "purge before it is clean" purge "sqlite:$T/new.db"
+refused 1 'the migration "default" into it is not clean, it is verified' "purge before it is clean" purge "sqlite:$T/new.db"
 expect 0 "seal" seal "sqlite:$T/new.db"
 expect 0 "clean" clean "sqlite:$T/new.db"
 expect 0 "purge after it" purge "sqlite:$T/new.db"
 prints "the one that was deleted" 1
 refused 1 'not a dual|REFUSED|not clean|until the dual store is clean' "purge of a dual store" purge "dual:?primary=sqlite:$T/new.db&fallback=sqlite:$T/s.db"
+
+# Whatever its name, and in whatever collection of the file.
+P="sqlite:$T/p.db?collection=_system._mobile"
+run put "sqlite:$T/p.db" a '{"v":1}'
+expect 0 "a copy under a name that holds" migrate -q --from "sqlite:$T/p.db" --to "$P" --policy "$T/policy.json" --name foo --keep --hold-clean
+run rm "$P" a
+refused 1 'the migration "foo" into it is not clean, it is sealed' "purge beside a migration with a name" purge "$P"
+refused 1 'no live document' "the dual store shows nothing that was deleted" get "dual:?primary=sqlite%3A$T/p.db%3Fcollection%3D_system._mobile&fallback=sqlite:$T/p.db" a
+refused 2 'no option --name' "purge asks all migrations" purge "$P" --name foo
+for name in 'bad name' '' a/b; do
+    refused 2 "cannot be a migration's name" "status of \"$name\"" status "$P" --name "$name"
+    refused 2 "cannot be a migration's name" "seal of \"$name\"" seal "$P" --name "$name"
+    refused 2 "cannot be a migration's name" "verify of \"$name\"" verify --from "sqlite:$T/p.db" --to "$P" --policy "$T/policy.json" --name "$name"
+done
+expect 0 "clean" clean "$P" --name foo
+expect 0 "purge after it" purge "$P"
+prints "the one that was deleted" 1
 finish

@@ -1,0 +1,363 @@
+/* Purging: tombstones stay while a migration into the store, or a dual store over it in this process, may need them, whoever
+ * asks, and whenever that begins. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include <segue/migrate.h>
+#include <segue/ops.h>
+
+#include "doc/stage.h"
+#include "store/filters.h"
+#include "support/file.h"
+
+#define K(text) segue_str(text)
+
+static segue_store *open_url(const char *url)
+{
+    segue_open_options options = {.flags = SEGUE_OPEN_NO_REAPER};
+    segue_store *s = NULL;
+    assert_ok(segue_open(url, &options, &s, &test_err));
+    return s;
+}
+
+static void set(segue_store *s, const char *key)
+{
+    assert_ok(segue_set(s, K(key), K("{\"v\":1}"), segue_expiry_none(), NULL, NULL, &test_err));
+}
+
+static void leave_tombstone(segue_store *s, const char *key)
+{
+    set(s, key);
+    assert_ok(segue_delete(s, K(key), NULL, &test_err));
+}
+
+static bool is_there(segue_store *s, const char *key)
+{
+    segue_doc doc = {0};
+    segue_status st = segue_get_record(s, K(key), NULL, &doc, &test_err);
+    segue_doc_free(&doc);
+    return st == SEGUE_OK;
+}
+
+static void must_refuse(segue_store *s, const char *why, const char *when)
+{
+    uint64_t n = 77;
+    segue_status st = segue_purge_tombstones(s, &n, &test_err);
+    if (st != SEGUE_REFUSED || n != 0 || !strstr(test_err.message, why))
+        fail_msg("%s, purge of %s: %s, %llu purged: %s; expected: %s", when, segue_store_url(s), segue_status_name(st),
+                 (unsigned long long)n, st == SEGUE_OK ? "" : test_err.message, why);
+}
+
+static void must_purge(segue_store *s, uint64_t want, const char *when)
+{
+    uint64_t n = 77;
+    segue_status st = segue_purge_tombstones(s, &n, &test_err);
+    if (st != SEGUE_OK || n != want)
+        fail_msg("%s, purge of %s: %s, %llu purged, expected %llu: %s", when, segue_store_url(s), segue_status_name(st),
+                 (unsigned long long)n, (unsigned long long)want, st == SEGUE_OK ? "" : test_err.message);
+}
+
+/* ---- migrations ---- */
+
+typedef segue_status (*migration_step)(segue_migration *m, segue_error *err);
+
+static void take(segue_store *from, segue_store *to, const segue_migration_options *o, migration_step step)
+{
+    segue_migration *m = NULL;
+    assert_ok(segue_migration_open(from, to, o, &m, &test_err));
+    segue_status st = step(m, &test_err);
+    segue_migration_close(m);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FINISHED) fail_msg("%s: %s", segue_status_name(st), test_err.message);
+}
+
+static void migrate_and_purge(const char *from_url, const char *to_url, bool keep, const segue_policy *policy)
+{
+    segue_store *from = open_url(from_url), *to = open_url(to_url), *again = open_url(to_url), *filter = NULL;
+    segue_store *dual = NULL;
+    segue_doc doc = {0};
+    segue_migration_options o = {.name = "foo", .policy = policy, .keep = keep, .hold_seal = true, .hold_clean = true};
+    assert_ok(seg_stats_open(again, &filter, &test_err));
+    set(from, "a");
+    set(from, "b");
+    take(from, to, &o, segue_migration_run);
+    assert_ok(segue_delete(to, K("a"), NULL, &test_err));
+    must_refuse(to, "the migration \"foo\" into it is not clean, it is verified", "verified");
+    must_refuse(filter, "\"foo\"", "verified");
+    assert_ok(segue_dual_open(to, from, NULL, &dual, &test_err));
+    assert_status(segue_get(dual, K("a"), NULL, &doc, &test_err), SEGUE_NOT_FOUND); /* it was deleted */
+    segue_close(dual);
+    take(NULL, to, &o, segue_migration_seal);
+    must_refuse(again, "it is sealed", "sealed");
+    assert_true(is_there(to, "a"));
+    take(NULL, to, &o, segue_migration_clean);
+    must_purge(again, 1, "clean");
+    assert_false(is_there(to, "a"));
+    segue_doc_free(&doc);
+    segue_close(filter);
+    segue_close(again);
+    segue_close(to);
+    segue_close(from);
+}
+
+static void a_migration_under_any_name_needs_them_until_it_is_clean(void **state)
+{
+    static const char text[] = "{\"unmatched\":\"move\",\"rules\":[]}";
+    char from[400], to[400];
+    segue_policy *policy = NULL;
+    (void)state;
+    assert_ok(segue_policy_parse(K(text), &policy, &test_err));
+    for (int keep = 0; keep < 2; keep++) {
+        (void)snprintf(from, sizeof from, "mem:purge%d?collection=s.f", keep); /* all fit */
+        (void)snprintf(to, sizeof to, "mem:purge%d?collection=s.p", keep);
+        migrate_and_purge(from, to, keep, policy);
+        (void)snprintf(from, sizeof from, "sqlite:%s?collection=s.f%d", test_path("app.db"), keep);
+        (void)snprintf(to, sizeof to, "sqlite:%s?collection=s.p%d", test_path("app.db"), keep);
+        migrate_and_purge(from, to, keep, policy);
+        (void)snprintf(to, sizeof to, "sqlite:%s?collection=s.p%d", test_path("new.db"), keep);
+        migrate_and_purge(from, to, keep, policy);
+    }
+    segue_policy_free(policy);
+}
+
+/* body NULL: a tombstone. */
+static void put_status(segue_store *s, const char *name, const char *body)
+{
+    char key[128];
+    segue_call call = seg_call_new(s, 0, &test_err);
+    (void)snprintf(key, sizeof key, SEG_STATUS_PREFIX "%s", name); /* fits */
+    segue_put put = {.rec = {.key = K(key), .is_tombstone = !body, .revision = 1}, .condition = SEGUE_IF_ANY};
+    if (body) put.rec.body = K(body);
+    assert_ok(seg_call_put(s, &put, NULL, &call));
+}
+
+static void put_stage(segue_store *s, const char *name, const char *stage)
+{
+    char body[200];
+    (void)snprintf(body, sizeof body, "{\"segue\":1,\"name\":\"%s\",\"stage\":\"%s\"}", name, stage); /* fits */
+    put_status(s, name, body);
+}
+
+static void every_record_must_say_that_it_is_clean(void **state)
+{
+    static const char *const damaged[] = {
+        "",
+        "{",
+        "null",
+        "{}",
+        "[\"clean\"]",
+        "{\"segue\":1,\"name\":\"m\"}",
+        "{\"segue\":1,\"stage\":\"clean\"}",
+        "{\"name\":\"m\",\"stage\":\"clean\"}",
+        "{\"segue\":2,\"name\":\"m\",\"stage\":\"clean\"}",
+        "{\"segue\":\"1\",\"name\":\"m\",\"stage\":\"clean\"}",
+        "{\"segue\":1,\"name\":\"n\",\"stage\":\"clean\"}",
+        "{\"segue\":1,\"name\":\"m\",\"stage\":\"none\"}",
+        "{\"segue\":1,\"name\":\"m\",\"stage\":\"cleaned\"}",
+        "{\"segue\":1,\"name\":\"m\",\"stage\":\"clean\"",
+        NULL,
+    };
+    char name[16];
+    (void)state;
+    segue_store *s = open_url("mem:");
+    leave_tombstone(s, "k");
+    for (segue_stage stage = SEGUE_STAGE_STARTING; stage < SEGUE_STAGE_CLEAN; stage++) {
+        put_stage(s, "m", segue_stage_name(stage));
+        must_refuse(s, segue_stage_name(stage), "of each stage");
+    }
+    for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
+        put_status(s, "m", damaged[i]);
+        must_refuse(s, "its status record \"_segue:migration:m\" cannot be understood",
+                    damaged[i] ? damaged[i] : "gone");
+    }
+    put_stage(s, "m", "clean");
+    for (unsigned i = 0; i < 50; i++) {
+        (void)snprintf(name, sizeof name, "m%02u", i); /* fits */
+        put_stage(s, name, "clean");
+    }
+    put_stage(s, "m49", "sealed"); /* the last of many */
+    must_refuse(s, "\"m49\"", "of many");
+    put_stage(s, "m49", "clean");
+    must_purge(s, 1, "all are clean");
+    segue_close(s);
+}
+
+/* ---- dual stores in this process ---- */
+
+static void a_dual_store_needs_those_of_its_primary_until_it_is_clean(void **state)
+{
+    (void)state;
+    for (segue_phase phase = SEGUE_PHASE_LEGACY; phase <= SEGUE_PHASE_CLEAN; phase++) {
+        segue_store *p = open_url("mem:p"), *same = open_url("mem:p"), *f = open_url("mem:f"),
+                    *other = open_url("mem:o");
+        segue_store *dual = NULL, *clean = NULL, *filter = NULL;
+        segue_dual_options options = {phase}, is_clean = {SEGUE_PHASE_CLEAN};
+        const char *when = segue_phase_name(phase);
+        assert_ok(segue_dual_open(p, f, &options, &dual, &test_err));
+        assert_ok(segue_dual_open(same, other, &is_clean, &clean, &test_err));
+        assert_ok(seg_stats_open(same, &filter, &test_err));
+        segue_store *const ways[] = {p, same, filter, clean};
+        for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+            leave_tombstone(p, "k");
+            if (phase == SEGUE_PHASE_CLEAN) must_purge(ways[i], 1, when);
+            else must_refuse(ways[i], "not clean", when);
+        }
+        leave_tombstone(f, "k");
+        must_purge(f, 1, "the fallback's own");
+        for (segue_phase next = phase + 1; next <= SEGUE_PHASE_CLEAN; next++)
+            assert_ok(segue_dual_set_phase(dual, next, 0, &test_err));
+        leave_tombstone(p, "k");
+        must_purge(same, 1, "clean in the end");
+        segue_close(filter);
+        segue_close(clean);
+        segue_close(dual);
+        segue_close(other);
+        segue_close(f);
+        segue_close(same);
+        segue_close(p);
+    }
+}
+
+static void a_dual_store_that_is_closed_needs_nothing(void **state)
+{
+    (void)state;
+    segue_store *p = open_url("mem:p"), *f = open_url("mem:f"), *dual = NULL;
+    assert_ok(segue_dual_open(p, f, NULL, &dual, &test_err));
+    leave_tombstone(p, "k");
+    must_refuse(p, "not clean", "open");
+    segue_close(dual);
+    must_purge(p, 1, "closed");
+    segue_close(f);
+    segue_close(p);
+}
+
+/* ---- what begins meanwhile ---- */
+
+typedef struct meanwhile {
+    segue_store *p, *f, *dual;
+    bool opens; /* a dual store; else a migration begins */
+} meanwhile;
+
+/* The tombstones were read, and none is erased yet. */
+static void begin_something(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
+{
+    meanwhile *m = ctx;
+    (void)op, (void)key;
+    if (!after || count != 2) return;
+    if (m->opens) assert_ok(segue_dual_open(m->p, m->f, NULL, &m->dual, &test_err));
+    else put_stage(m->p, "later", "starting");
+}
+
+static void what_begins_meanwhile_ends_it(void **state)
+{
+    (void)state;
+    for (int opens = 0; opens < 2; opens++) {
+        meanwhile m = {open_url("mem:p"), open_url("mem:f"), NULL, opens};
+        segue_store *fault = NULL;
+        seg_fault_plan plan = {.ops = SEG_OP_SCAN, .hook = begin_something, .hook_ctx = &m};
+        leave_tombstone(m.p, "k");
+        assert_ok(seg_fault_open(m.p, &fault, &test_err));
+        seg_fault_set(fault, &plan);
+        must_refuse(fault, opens ? "a dual store" : "\"later\"", "begun meanwhile");
+        assert_true(seg_fault_count(fault) >= 2);
+        assert_true(is_there(m.p, "k"));
+        segue_close(fault);
+        segue_close(m.dual);
+        segue_close(m.f);
+        segue_close(m.p);
+    }
+}
+
+typedef struct opener {
+    segue_store *p, *f, *dual;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool waits, opened; /* it has found a page that is being erased; it is through */
+    pthread_t thread;
+    segue_status st;
+} opener;
+
+static opener late;
+
+static void tell(bool *what)
+{
+    pthread_mutex_lock(&late.lock);
+    *what = true;
+    pthread_cond_broadcast(&late.change);
+    pthread_mutex_unlock(&late.lock);
+}
+
+static void tell_and_sleep(void *ctx, int64_t ns)
+{
+    (void)ctx;
+    tell(&late.waits);
+    segue_env_default()->sleep_ns(NULL, ns);
+}
+
+static void *open_dual(void *arg)
+{
+    segue_error err = {0};
+    (void)arg;
+    late.st = segue_dual_open(late.p, late.f, NULL, &late.dual, &err);
+    tell(&late.opened);
+    return NULL;
+}
+
+static void open_dual_meanwhile(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
+{
+    (void)ctx, (void)op, (void)key;
+    if (after) return;
+    if (count == 1) assert_int_equal(pthread_create(&late.thread, NULL, open_dual, NULL), 0);
+    pthread_mutex_lock(&late.lock);
+    while (!late.waits && !late.opened) pthread_cond_wait(&late.change, &late.lock);
+    bool opened = late.opened;
+    pthread_mutex_unlock(&late.lock);
+    if (opened) fail_msg("the dual store was opened while tombstones that were there before it are erased");
+}
+
+static void a_dual_store_opens_between_two_pages(void **state)
+{
+    segue_env env = *segue_env_default();
+    segue_open_options options = {&env, SEGUE_OPEN_NO_REAPER};
+    segue_store *s = open_url("mem:p"), *fault = NULL;
+    seg_fault_plan plan = {.ops = SEG_OP_ERASE, .hook = open_dual_meanwhile};
+    (void)state;
+    late = (opener){.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER, .f = open_url("mem:f")};
+    env.sleep_ns = tell_and_sleep;
+    assert_ok(segue_open("mem:p", &options, &late.p, &test_err));
+    leave_tombstone(s, "j");
+    leave_tombstone(s, "k");
+    assert_ok(seg_fault_open(s, &fault, &test_err));
+    seg_fault_set(fault, &plan);
+    must_purge(fault, 2, "in one page");
+    assert_int_equal(pthread_join(late.thread, NULL), 0);
+    assert_int_equal(late.st, SEGUE_OK);
+    seg_fault_set(fault, &(seg_fault_plan){0});
+    leave_tombstone(s, "k");
+    must_refuse(s, "not clean", "now it is open");
+    segue_close(late.dual);
+    segue_close(late.p);
+    segue_close(late.f);
+    segue_close(fault);
+    segue_close(s);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, test_make_folder, test_remove_folder)
+    const struct CMUnitTest tests[] = {
+        TEST(a_migration_under_any_name_needs_them_until_it_is_clean),
+        TEST(every_record_must_say_that_it_is_clean),
+        TEST(a_dual_store_needs_those_of_its_primary_until_it_is_clean),
+        TEST(a_dual_store_that_is_closed_needs_nothing),
+        TEST(what_begins_meanwhile_ends_it),
+        TEST(a_dual_store_opens_between_two_pages),
+    };
+    return cmocka_run_group_tests_name("test_purge", tests, NULL, NULL);
+}
