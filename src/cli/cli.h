@@ -69,8 +69,8 @@ void seg_cli_free(seg_cli *cli);
 bool seg_cli_has(const seg_cli *cli, const char *option);
 /* The last value given, or NULL. */
 const char *seg_cli_value(const seg_cli *cli, const char *option);
-/* All values, in order, into an array of the caller; how many. */
-size_t seg_cli_values(const seg_cli *cli, const char *option, const char **values, size_t max);
+/* All values, in order, into an array of the caller. False: there are more than `max`; said already. */
+bool seg_cli_values(const seg_cli *cli, const char *option, const char **values, size_t max, size_t *ret_n);
 /* A number; `otherwise` if the option was not given. False: said already. */
 bool seg_cli_number(const seg_cli *cli, const char *option, uint64_t otherwise, uint64_t *ret_value);
 

@@ -162,12 +162,18 @@ const char *seg_cli_value(const seg_cli *cli, const char *option)
     return value;
 }
 
-size_t seg_cli_values(const seg_cli *cli, const char *option, const char **values, size_t max)
+bool seg_cli_values(const seg_cli *cli, const char *option, const char **values, size_t max, size_t *ret_n)
 {
     size_t n = 0;
-    for (size_t i = 0; i < cli->n_given && n < max; i++)
-        if (strcmp(cli->given[i].option->name, option) == 0) values[n++] = cli->given[i].value;
-    return n;
+    for (size_t i = 0; i < cli->n_given; i++) {
+        if (strcmp(cli->given[i].option->name, option) != 0) continue;
+        if (n < max) values[n] = cli->given[i].value;
+        n++;
+    }
+    *ret_n = n;
+    if (n <= max) return true;
+    (void)seg_cli_usage(cli, "--%s was given %zu times; %zu is the most", option, n, max); /* the caller ends with it */
+    return false;
 }
 
 bool seg_cli_number(const seg_cli *cli, const char *option, uint64_t otherwise, uint64_t *ret_value)

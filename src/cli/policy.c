@@ -29,12 +29,11 @@ static int built_in(const seg_cli *cli, segue_store *from, segue_store *to, segu
     } else {
         segue_sg_database database = {.metadata_id = seg_cli_value(cli, "metadata-id"),
                                       .sibling_ids = siblings,
-                                      .n_sibling_ids = seg_cli_values(cli, "sibling-id", siblings, IDS_MAX),
                                       .group = seg_cli_value(cli, "group"),
-                                      .collections = collections,
-                                      .n_collections = seg_cli_values(cli, "collection", collections, IDS_MAX)};
-        if (database.n_sibling_ids == IDS_MAX || database.n_collections == IDS_MAX)
-            return seg_cli_usage(cli, "more than %d siblings or collections", IDS_MAX - 1);
+                                      .collections = collections};
+        if (!seg_cli_values(cli, "sibling-id", siblings, IDS_MAX, &database.n_sibling_ids) ||
+            !seg_cli_values(cli, "collection", collections, IDS_MAX, &database.n_collections))
+            return SEG_EXIT_USAGE;
         st = segue_policy_sync_gateway(&database, ret_policy, &err);
     }
     return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(cli, st, &err);

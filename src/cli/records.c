@@ -160,7 +160,8 @@ typedef struct put_request {
 static int read_xattrs(const seg_cli *cli, put_request *p)
 {
     const char *texts[PUT_XATTRS_MAX];
-    size_t n = seg_cli_values(cli, "xattr", texts, PUT_XATTRS_MAX);
+    size_t n;
+    if (!seg_cli_values(cli, "xattr", texts, PUT_XATTRS_MAX, &n)) return SEG_EXIT_USAGE;
     for (size_t i = 0; i < n; i++) {
         const char *equals = strchr(texts[i], '=');
         if (!equals) return seg_cli_usage(cli, "--xattr needs NAME=JSON, not \"%s\"", texts[i]);
@@ -168,7 +169,7 @@ static int read_xattrs(const seg_cli *cli, put_request *p)
     }
     p->m.set_xattrs = p->set;
     p->m.n_set_xattrs = n;
-    n = seg_cli_values(cli, "drop-xattr", texts, PUT_XATTRS_MAX);
+    if (!seg_cli_values(cli, "drop-xattr", texts, PUT_XATTRS_MAX, &n)) return SEG_EXIT_USAGE;
     for (size_t i = 0; i < n; i++) p->drop[i] = segue_str(texts[i]);
     p->m.drop_xattrs = p->drop;
     p->m.n_drop_xattrs = n;

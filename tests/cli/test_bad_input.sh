@@ -251,6 +251,26 @@ true_that "migrate refuses, too: exit 1" [ $code = 1 ]
 true_that "names it" grep -q '^segue: .*"doc"' "$T/err"
 unchanged "policies"
 
+# ---- too many of an option that may be repeated: none is left out in silence ----
+fresh
+state >"$T/then"
+repeat() { for ((i = 1; i <= $1; i++)); do printf '%s\n' "$2${3//#/$i}"; done; } # how many, option, value with # for the number
+mapfile -t many < <(repeat 65 --xattr= 'x#=1')
+refused 2 'given 65 times; 64' "put: too many xattrs" put "$U" doc '{}' "${many[@]}"
+mapfile -t many < <(repeat 65 --drop-xattr= 'x#')
+refused 2 'given 65 times; 64' "put: too many xattrs to drop" put "$U" doc "${many[@]}"
+mapfile -t many < <(repeat 257 --sibling-id= 'id#')
+refused 2 'given 257 times; 256' "policy: too many siblings" policy check sync-gateway --metadata-id=me "${many[@]}"
+mapfile -t many < <(repeat 257 --collection= 's.c#')
+refused 2 'given 257 times; 256' "policy: too many collections" policy check sync-gateway --metadata-id=me "${many[@]}"
+unchanged "too many"
+mapfile -t many < <(repeat 64 --xattr= 'x#=1')
+expect 0 "put: as many xattrs as there can be" put "$U" wide '{}' "${many[@]}"
+true_that "all are there" bash -c "[ \"\$('$SEGUE' get --xattrs '$U' wide | wc -l)\" = 64 ]"
+mapfile -t many < <(repeat 256 --sibling-id= 'id#')
+expect 0 "policy: many siblings" policy check sync-gateway --metadata-id=me "${many[@]}"
+true_that "no other option may be repeated" bash -c "[ \"\$(grep -cE '^    .*, true, ' '$SEGUE_SOURCE_DIR/src/cli/verbs.c')\" = 4 ]"
+
 # ---- machines ----
 run get --json "sqlite:$T/none.db" key
 true_that "with --json errors are JSON" grep -qE '^\{"error":\{"status":"NO_STORE","message":".*"\}\}$' "$T/err"
