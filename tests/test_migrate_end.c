@@ -278,6 +278,113 @@ static void what_was_erased_behind_a_killed_run_can_be_let_go(void **state)
     end_scene(&s);
 }
 
+/* ---- each key once ---- */
+
+static void a_key_that_a_copy_has_lost_is_told_of_once(void **state)
+{
+    (void)state;
+    mscene s;
+    heard h;
+    segue_verified v;
+    begin_scene(&s, MEM_TWO);
+    s.options.keep = s.options.hold_seal = true;
+    assert_ok(run_scene(&s));
+    erase_record(s.to, "d:04"); /* the manifest knows of it, and the fallback has it */
+    assert_status(verify_between(&s, s.from, s.to, 0, &h, &v), SEGUE_DIFFERENT);
+    assert_string_equal(h.keys, " missing:d:04 ");
+    assert_int_equal(v.differences, 1);
+    assert_non_null(strstr(test_err.message, "found 1 differences, 0 of them repaired"));
+    assert_ok(verify_between(&s, s.from, s.to, SEGUE_VERIFY_REPAIR, &h, &v));
+    assert_string_equal(h.keys, " missing:d:04 ");
+    assert_true(v.differences == 1 && v.repaired == 1);
+    assert_body(s.to, "d:04", "{\"i\":4}");
+    end_scene(&s);
+}
+
+/* A run is killed after it has remembered a page, so the next one remembers the same records again. */
+static void a_key_in_two_manifests_is_told_of_once(void **state)
+{
+    (void)state;
+    mscene s;
+    heard h;
+    segue_verified v;
+    begin_scene(&s, MEM_ONE);
+    s.options.hold_seal = true;
+    s.options.workers = 1;
+    s.options.page_docs = 100;
+    seg_fault_plan stops = {.ops = SEG_OP_MOVE, .nth = 1, .persistent = true, .status = SEGUE_IO_ERROR};
+    seg_fault_set(s.fault_from, &stops);
+    assert_true(run_scene(&s) != SEGUE_OK);
+    heal(&s);
+    assert_status(verify_between(&s, s.from, s.to, 0, &h, &v), SEGUE_DIFFERENT);
+    assert_null(strstr(h.keys, "left:d:0")); /* they are told of as missing */
+    assert_int_equal(v.differences, N_MOVED - 1); /* without d:registry, whose turn has not come */
+    assert_ok(run_scene(&s));
+    erase_record(s.to, "d:01");
+    assert_status(verify_between(&s, s.from, s.to, 0, &h, &v), SEGUE_DIFFERENT);
+    assert_true(v.checked > N_MOVED); /* some of them twice */
+    assert_string_equal(h.keys, " missing:d:01 ");
+    s.options.on_foreign_write = SEGUE_FOREIGN_PRIMARY;
+    assert_ok(verify_between(&s, s.from, s.to, SEGUE_VERIFY_REPAIR, &h, &v)); /* all manifests let go of it */
+    assert_string_equal(h.keys, " missing:d:01 ");
+    assert_true(v.differences == 1 && v.repaired == 1);
+    assert_ok(verify_between(&s, s.from, s.to, 0, &h, &v));
+    end_scene(&s);
+}
+
+/* Damage in the copy of a record that somebody has changed in the old store since: the manifest's copy is no help, the changed
+ * one is. */
+static void what_can_be_repaired_only_later_is_counted_once(void **state)
+{
+    (void)state;
+    mscene s;
+    heard h;
+    segue_verified v;
+    SEG_AUTO(segue_doc) doc = {0};
+    begin_scene(&s, MEM_TWO);
+    s.options.keep = s.options.hold_seal = true;
+    assert_ok(run_scene(&s));
+    assert_ok(segue_get_record(s.to, K("d:04"), NULL, &doc, &test_err));
+    doc.rec.body = K("\"damaged\"");
+    put_rec(s.to, &doc.rec); /* under the same CAS */
+    assert_ok(segue_set(s.from, K("d:04"), K("\"newer\""), segue_expiry_none(), NULL, NULL, &test_err));
+    assert_status(verify_between(&s, s.from, s.to, 0, &h, &v), SEGUE_DIFFERENT);
+    assert_string_equal(h.keys, " content:d:04 ");
+    s.options.on_foreign_write = SEGUE_FOREIGN_NEWER;
+    assert_ok(verify_between(&s, s.from, s.to, SEGUE_VERIFY_REPAIR, &h, &v));
+    assert_string_equal(h.keys, " content:d:04  newer:d:04 ");
+    assert_true(v.differences == 1 && v.repaired == 1);
+    assert_body(s.to, "d:04", "\"newer\"");
+    end_scene(&s);
+}
+
+static void many_keys_that_differ_are_counted_rightly(void **state)
+{
+    enum { MANY = 1000 };
+    char key[16];
+    (void)state;
+    mscene s;
+    heard h;
+    segue_verified v;
+    begin_scene(&s, MEM_TWO);
+    s.options.keep = s.options.hold_seal = true;
+    s.options.page_docs = 100;
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)snprintf(key, sizeof key, "d:m%03u", i); /* fits */
+        assert_ok(segue_add(s.from, K(key), K("1"), segue_expiry_none(), NULL, NULL, &test_err));
+    }
+    assert_ok(run_scene(&s));
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)snprintf(key, sizeof key, "d:m%03u", i); /* fits */
+        erase_record(s.to, key);
+    }
+    assert_status(verify_between(&s, s.from, s.to, 0, &h, &v), SEGUE_DIFFERENT);
+    assert_true(v.differences == MANY && h.n == MANY);
+    assert_ok(verify_between(&s, s.from, s.to, SEGUE_VERIFY_REPAIR, &h, &v));
+    assert_true(v.differences == MANY && v.repaired == MANY && h.n == MANY);
+    end_scene(&s);
+}
+
 /* ---- two runners ---- */
 
 typedef struct sleeper {
@@ -478,6 +585,10 @@ int main(void)
         IN_FOLDER(a_damaged_copy_with_its_own_cas_is_repaired),
         IN_FOLDER(what_was_erased_behind_a_killed_run_can_be_let_go),
         IN_FOLDER(what_was_purged_since_is_not_missing_from_a_copy),
+        IN_FOLDER(a_key_that_a_copy_has_lost_is_told_of_once),
+        IN_FOLDER(a_key_in_two_manifests_is_told_of_once),
+        IN_FOLDER(what_can_be_repaired_only_later_is_counted_once),
+        IN_FOLDER(many_keys_that_differ_are_counted_rightly),
         IN_FOLDER(a_runner_that_slept_overwrites_no_manifest),
         IN_FOLDER(its_own_write_is_nobody_elses),
         IN_FOLDER(a_path_that_is_not_utf8_can_be_gone_on_with),

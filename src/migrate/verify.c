@@ -1,9 +1,10 @@
-/* L5: verification by content, in constant memory: each manifest against the primary's records of its range, then the
- * keys of the fallback. One thread; reads only, unless it repairs. */
+/* L5: verification by content, in constant memory but for the keys that differ: each manifest against the primary's
+ * records of its range, then the keys of the fallback. One thread; reads only, unless it repairs. */
 #include "base/base.h"
 #include "base/crash.h"
 #include "base/env.h"
 #include "migrate/migration.h"
+#include "migrate/told.h"
 
 #include <stdio.h>
 
@@ -26,6 +27,7 @@ typedef struct verifying {
     uint64_t retries;
     segue_buf kept; /* of a manifest that is repaired: the entries that stay */
     bool forgets;   /* the last entry that was looked at does not */
+    seg_told told;
 } verifying;
 
 /* ---- differences and their repair ---- */
@@ -102,21 +104,40 @@ static bool may_forget(const verifying *v)
     return v->m->options.on_foreign_write != SEGUE_FOREIGN_STOP && v->m->status.stage < SEGUE_STAGE_SEALED;
 }
 
-/* `what`: for SEGUE_DIFF_CONTENT, else NULL. */
+static segue_status try_repair(verifying *v, segue_difference_kind kind, segue_slice key, const damaged *what,
+                               bool *ret_repaired, segue_error *err)
+{
+    segue_status st = repair(v, kind, key, what, err);
+    SEG_CRASH_POINT(VERIFY_REPAIRED);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND && st != SEGUE_CAS_MISMATCH && st != SEGUE_NOT_A_NUMBER) return st;
+    v->forgets = kind == SEGUE_DIFF_MISSING && st == SEGUE_NOT_FOUND && may_forget(v);
+    *ret_repaired = st == SEGUE_OK || v->forgets;
+    return SEGUE_OK;
+}
+
+/* `what`: for SEGUE_DIFF_CONTENT, else NULL. A key is told of, and counted, once: what is found of it a second time, in another
+ * manifest or in the fallback, is told only if it could be repaired there and not before. */
 static segue_status report(verifying *v, segue_difference_kind kind, segue_slice key, const damaged *what,
                            segue_error *err)
 {
     char quoted[SEG_QUOTED_MAX], text[SEG_QUOTED_MAX + 200];
     segue_difference d = {.kind = kind, .key = key, .text = text};
-    v->v->differences++;
-    if (v->options & SEGUE_VERIFY_REPAIR) {
-        segue_status st = repair(v, kind, key, what, err);
-        SEG_CRASH_POINT(VERIFY_REPAIRED);
-        if (st != SEGUE_OK && st != SEGUE_NOT_FOUND && st != SEGUE_CAS_MISMATCH && st != SEGUE_NOT_A_NUMBER) return st;
-        v->forgets = kind == SEGUE_DIFF_MISSING && st == SEGUE_NOT_FOUND && may_forget(v);
-        d.repaired = st == SEGUE_OK || v->forgets;
-        v->v->repaired += d.repaired;
+    seg_told_state *state = seg_told_find(&v->told, key);
+    if (!state) return seg_error_set(err, SEGUE_NO_MEMORY, "out of memory in a verification");
+    seg_told_state before = *state;
+    if (before == SEG_TOLD_FORGOTTEN) {
+        v->forgets = true;
+        return SEGUE_OK;
     }
+    if (v->options & SEGUE_VERIFY_REPAIR) {
+        segue_status st = try_repair(v, kind, key, what, &d.repaired, err);
+        if (st != SEGUE_OK) return st;
+    }
+    *state = v->forgets ? SEG_TOLD_FORGOTTEN : d.repaired ? SEG_TOLD_REPAIRED : SEG_TOLD_OPEN;
+    v->v->differences += before == SEG_TOLD_NOT;
+    v->v->repaired += d.repaired;
+    v->v->repaired -= before == SEG_TOLD_REPAIRED;
+    if (before != SEG_TOLD_NOT && d.repaired == (before == SEG_TOLD_REPAIRED)) return SEGUE_OK;
     (void)snprintf(text, sizeof text, "%s %s%s", seg_quote(key, quoted), words(kind), v->forgets ? forgotten : "");
     if (v->fn) v->fn(v->ctx, &d);
     return SEGUE_OK;
@@ -288,6 +309,7 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
     if (st == SEGUE_OK) st = seg_each_page(m, m->from, &fallback, check_fallback, &v, err);
     segue_page_free(&v.found);
     segue_buf_free(&v.kept);
+    seg_told_free(&v.told);
     if (st != SEGUE_OK || ret->differences == ret->repaired) return st;
     return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu differences, %llu of them repaired",
                          m->name, (unsigned long long)ret->differences, (unsigned long long)ret->repaired);
