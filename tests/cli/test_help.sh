@@ -1,6 +1,6 @@
 #!/bin/bash
 # Each verb has a help with an example, and the example runs. Wrong usage ends with 2 and a hint. The man pages and the
-# completions know every verb and option.
+# completions know every verb and option; the README and the list of verbs in segue.1 know every verb.
 . "$(dirname "$0")/lib.sh"
 
 expect 0 "--version" --version
@@ -42,6 +42,11 @@ while read -r verb; do
         if ! grep -hq -- "\*$option\*" "$manual"/*.scd; then flunk "$verb $option is in the man pages"; fi
     done
     if grep -qE "\*segue $verb\*" "$manual"/*.scd; then pass "$verb is in the man pages"; else flunk "$verb is in the man pages"; fi
+    listed=$(sed -n '/^The verbs of migrations/,/^$/p' "$manual/segue.1.scd")
+    if grep -qF -- "*$verb*" <<<"$listed"; then pass "segue.1 lists $verb"; else flunk "segue.1 lists $verb"; fi
+    # The first of several in a row of the table has the program's name before it.
+    row=$(grep -E '^\| `segue ' "$SEGUE_SOURCE_DIR/README.md" | cut -d'|' -f2 | tr ',' '\n')
+    if grep -qxE " *\`(segue )?$verb\` *" <<<"$row"; then pass "the README lists $verb"; else flunk "the README lists $verb"; fi
 done <<<"$verbs"
 
 refused 2 'did you mean "export"' "a verb that is misspelt" exprot
