@@ -15,6 +15,7 @@
 #include <segue/ops.h>
 
 #include "support/file.h"
+#include "support/memory.h"
 
 #define K(text) segue_str(text)
 
@@ -288,14 +289,98 @@ static void the_writes_of_a_killed_process_are_told(void **state)
     close(go[0]), close(go[1]), close(told[0]);
 }
 
+/* ---- memory ---- */
+
+enum { LARGE = 1 << 20, N_LARGE = 24, ROUNDS = 48, MOST_BYTES = 6 * LARGE };
+
+static segue_store *open_counted(bool is_file)
+{
+    segue_store *s = NULL;
+    if (is_file) return test_open_file("slow.db?sync=off", NULL, SEGUE_OPEN_NO_REAPER);
+    assert_ok(segue_open("mem:slow", NULL, &s, &test_err));
+    return s;
+}
+
+static void set_large(segue_store *s, unsigned n)
+{
+    static char body[LARGE];
+    char key[16];
+    (void)snprintf(key, sizeof key, "large%u", n); /* fits */
+    memset(body, 'a' + (int)(n % 26), sizeof body);
+    assert_ok(segue_set_raw(s, K(key), segue_bytes(body, sizeof body), segue_expiry_none(), NULL, NULL, &test_err));
+}
+
+static void must_be_bounded(const char *when, bool is_file)
+{
+    long most = test_memory_most();
+    if (most > MOST_BYTES)
+        fail_msg("%s, %s: %ld bytes; a page and what a write takes are %d at most", is_file ? "sqlite" : "mem", when,
+                 most, MOST_BYTES);
+}
+
+/* Between two events that it takes far more is changed than a page has room for. */
+static void read_slowly(segue_store *s, bool is_file)
+{
+    segue_feed_event e = {0};
+    test_memory_mark();
+    segue_feed *feed = open_feed(s, 0);
+    for (unsigned i = 0; i < 2 * N_LARGE; i++) {
+        assert_ok(segue_feed_next(feed, PATIENCE_NS, &e, &test_err));
+        assert_int_equal(e.rec.body.size, LARGE);
+        for (unsigned k = 0; k < 3; k++) set_large(s, (3 * i + k) % N_LARGE);
+    }
+    must_be_bounded("a consumer that falls behind", is_file);
+    segue_feed_close(feed);
+}
+
+/* The large one comes at another place of the page each time. */
+static void read_in_rounds(segue_store *s, bool is_file)
+{
+    segue_status st = SEGUE_OK;
+    segue_feed_event e = {0};
+    segue_feed_options o = {.since = (uint64_t[]){SEGUE_FEED_NOW}};
+    segue_feed *feed = NULL;
+    char key[16];
+    test_memory_mark();
+    assert_ok(segue_feed_open(&s, 1, &o, &feed, &test_err));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < round; i++) {
+            (void)snprintf(key, sizeof key, "small%u", i); /* fits */
+            set(s, key, "1");
+        }
+        set_large(s, 0);
+        unsigned n = 0;
+        while ((st = segue_feed_next(feed, 0, &e, &test_err)) == SEGUE_OK) n++;
+        assert_status(st, SEGUE_TIMEOUT);
+        assert_int_equal(n, round + 1);
+    }
+    must_be_bounded("changes of all sizes", is_file);
+    segue_feed_close(feed);
+}
+
+static void a_feed_holds_a_page_and_no_more(void **state)
+{
+    (void)state;
+    for (int is_file = 0; is_file < 2; is_file++) {
+        test_memory_begin();
+        segue_store *s = open_counted(is_file);
+        for (unsigned i = 0; i < N_LARGE; i++) set_large(s, i);
+        read_slowly(s, is_file);
+        read_in_rounds(s, is_file);
+        segue_close(s);
+        test_memory_end();
+    }
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, test_make_folder, test_remove_folder)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(the_first_feed_makes_the_index), IN_FOLDER(changes_are_read_by_the_index),
-        IN_FOLDER(a_bucket_keeps_its_tables),      IN_FOLDER(damaged_xattrs_in_a_file),
-        IN_FOLDER(damaged_xattrs_in_a_bucket),     IN_FOLDER(the_writes_of_a_killed_process_are_told),
+        IN_FOLDER(the_first_feed_makes_the_index),  IN_FOLDER(changes_are_read_by_the_index),
+        IN_FOLDER(a_bucket_keeps_its_tables),       IN_FOLDER(damaged_xattrs_in_a_file),
+        IN_FOLDER(damaged_xattrs_in_a_bucket),      IN_FOLDER(the_writes_of_a_killed_process_are_told),
+        IN_FOLDER(a_feed_holds_a_page_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

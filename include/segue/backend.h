@@ -76,7 +76,8 @@ typedef struct segue_put {
 
 /* ---- scan ---- */
 
-/* A page of records; reusable. Zero-initialise; set max_docs and max_bytes before the call. */
+/* A page of records; reusable: of what it held it keeps the memory of small records, at most 4 KiB or max_bytes / max_docs
+ * each. Zero-initialise; set max_docs and max_bytes before the call. */
 typedef struct segue_page {
     segue_doc *docs;
     size_t n;

@@ -147,8 +147,16 @@ segue_status segue_page_add(segue_page *page, const segue_record *rec, bool *ret
     return SEGUE_OK;
 }
 
+void seg_page_give_back(const segue_page *page, segue_doc *doc)
+{
+    enum { SMALL = 4096 };
+    size_t share = page->max_docs ? page->max_bytes / page->max_docs : 0;
+    if (doc->bytes.capacity > (share > SMALL ? share : SMALL)) segue_doc_free(doc);
+}
+
 void segue_page_clear(segue_page *page)
 {
+    for (size_t i = 0; i < page->n; i++) seg_page_give_back(page, &page->docs[i]);
     page->n = 0;
     page->n_bytes = 0;
     page->more = false;

@@ -14,6 +14,7 @@
 #include "base/base.h"
 #include "base/crash.h"
 #include "base/rules.h"
+#include "doc/doc.h"
 #include "doc/pill.h"
 #include "dual/dual.h"
 
@@ -42,6 +43,7 @@ static void drop(segue_page *page, size_t at)
     segue_doc doc = page->docs[at]; /* its memory is used again */
     page->n--;
     memmove(&page->docs[at], &page->docs[at + 1], (page->n - at) * sizeof doc);
+    seg_page_give_back(page, &doc);
     page->docs[page->n] = doc;
 }
 

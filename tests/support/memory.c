@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -17,18 +18,31 @@ enum { MOST = 1000 };
 test_fault test_memory, test_sqlite_memory;
 atomic_long test_memory_live, test_sqlite_memory_live;
 
+static atomic_long bytes, most_bytes, marked_bytes;
+
+static void count_bytes(long more)
+{
+    long now = atomic_fetch_add(&bytes, more) + more, most = atomic_load(&most_bytes);
+    while (now > most && !atomic_compare_exchange_weak(&most_bytes, &most, now)) {
+    }
+}
+
 static void *counted_realloc(void *ctx, void *memory, size_t size)
 {
     (void)ctx;
     if (test_fault_strikes(&test_memory)) return NULL;
     if (!memory) atomic_fetch_add(&test_memory_live, 1);
-    return realloc(memory, size);
+    long before = memory ? (long)malloc_usable_size(memory) : 0;
+    void *after = realloc(memory, size);
+    if (after) count_bytes((long)malloc_usable_size(after) - before);
+    return after;
 }
 
 static void counted_free(void *ctx, void *memory)
 {
     (void)ctx;
     atomic_fetch_sub(&test_memory_live, memory != NULL);
+    if (memory) count_bytes(-(long)malloc_usable_size(memory));
     free(memory);
 }
 
@@ -71,6 +85,30 @@ int test_count_allocations(segue_status (*work)(void *ctx), void *ctx)
     segue_set_allocator(NULL);
     if (st != SEGUE_OK) fail_msg("%s", segue_status_name(st));
     return (int)atomic_load(&test_memory.seen);
+}
+
+void test_memory_mark(void)
+{
+    atomic_store(&marked_bytes, atomic_load(&bytes));
+    atomic_store(&most_bytes, atomic_load(&bytes));
+}
+
+void test_memory_begin(void)
+{
+    atomic_store(&test_memory_live, 0);
+    atomic_store(&bytes, 0);
+    test_fault_arm(&test_memory, 0, false);
+    test_memory_mark();
+    segue_set_allocator(&counted);
+}
+
+long test_memory_most(void) { return atomic_load(&most_bytes) - atomic_load(&marked_bytes); }
+
+void test_memory_end(void)
+{
+    segue_set_allocator(NULL);
+    long live = atomic_load(&test_memory_live);
+    if (live != 0) fail_msg("%ld allocations were not given back", live);
 }
 
 /* ---- SQLite's ---- */
