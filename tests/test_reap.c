@@ -9,9 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <segue/feed.h>
 #include <segue/migrate.h>
 
 #include "doc/doc.h"
+#include "store/reaper.h"
 
 /* ---- alone ---- */
 
@@ -41,6 +43,68 @@ static void the_tombstone_is_the_one_that_was_read(void **state)
         assert_false(look_at(s, "later").is_tombstone || look_at(s, "never").is_tombstone);
         segue_doc_free(&before);
         segue_doc_free(&after);
+        segue_close(s);
+    }
+}
+
+enum { N_REAPED = 5 };
+
+static void expect_tombstones(segue_feed *feed, const char *url)
+{
+    segue_feed_event e = {0};
+    uint64_t last = 0;
+    unsigned seen = 0;
+    segue_status st;
+    while ((st = segue_feed_next(feed, 0, &e, &test_err)) == SEGUE_OK) {
+        bool is_ours = e.rec.key.size == 2 && e.rec.key.data[0] == 'k' && e.rec.key.data[1] < '0' + N_REAPED;
+        unsigned bit = is_ours ? 1u << (e.rec.key.data[1] - '0') : 0;
+        if (!bit || (seen & bit) || !e.rec.is_tombstone || e.rec.revision != 2 || e.rec.n_xattrs != 1 ||
+            e.rec.cas <= last)
+            fail_msg("%s: an event of %.*s, %s, revision %llu, %zu xattrs, CAS %llx after %llx", url,
+                     (int)e.rec.key.size, e.rec.key.data, e.rec.is_tombstone ? "deleted" : "live",
+                     (unsigned long long)e.rec.revision, e.rec.n_xattrs, (unsigned long long)e.rec.cas,
+                     (unsigned long long)last);
+        seen |= bit;
+        last = e.rec.cas;
+    }
+    assert_status(st, SEGUE_TIMEOUT);
+    if (seen != (1u << N_REAPED) - 1) fail_msg("%s: of %d reaped documents these were told: %x", url, N_REAPED, seen);
+}
+
+/* By the verb, and by the thread. That they expire is no event of itself. */
+static void each_reaped_document_is_an_event_of_a_feed(void **state)
+{
+    char key[8];
+    (void)state;
+    for (int i = 0; i < 2 * N_KINDS; i++) {
+        bool by_thread = i >= N_KINDS;
+        const char *url = url_of(i % N_KINDS);
+        segue_store *s = by_thread ? open_reaped(url) : open_quiet(url);
+        const uint64_t since = SEGUE_FEED_NOW;
+        segue_feed_options o = {.since = &since};
+        segue_feed *feed = NULL;
+        segue_feed_event e = {0};
+        uint64_t n = 0;
+        for (unsigned k = 0; k < N_REAPED; k++) {
+            (void)snprintf(key, sizeof key, "k%u", k); /* fits */
+            assert_ok(segue_set(s, K(key), K("{}"), segue_expiry_none(), NULL, NULL, &test_err));
+            assert_ok(segue_delete(s, K(key), NULL, &test_err));
+            assert_ok(segue_purge_tombstones(s, NULL, &test_err)); /* so that the revision is 1, whatever was there */
+            put_expiring(s, key, 10 + k);
+        }
+        put_expiring(s, "stays", 100000);
+        assert_ok(segue_feed_open(&s, 1, &o, &feed, &test_err));
+        if (!by_thread) advance(100);
+        assert_status(segue_feed_next(feed, 0, &e, &test_err), SEGUE_TIMEOUT);
+        if (by_thread) {
+            advance(100);
+            seg_reaper_settle();
+        } else {
+            assert_ok(segue_reap(s, 0, &n, &test_err));
+            assert_int_equal(n, N_REAPED);
+        }
+        expect_tombstones(feed, url);
+        segue_feed_close(feed);
         segue_close(s);
     }
 }
@@ -555,6 +619,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, test_make_folder, test_remove_folder)
     const struct CMUnitTest tests[] = {
         TEST(the_tombstone_is_the_one_that_was_read),
+        TEST(each_reaped_document_is_an_event_of_a_feed),
         TEST(the_earliest_go_first_and_no_more_than_asked),
         TEST(an_expiry_counts_no_longer_than_its_record),
         TEST(without_the_capability_it_says_so),
