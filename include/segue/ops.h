@@ -1,4 +1,4 @@
-/* The named forms: each is one mutation, one get or one update of <segue/store.h>, and says which. docs/decisions.md maps
+/* The named forms: each is one mutation, one get or one update of <segue/store.h>, and says which. tests/test_mapping.c maps
  * the operations of Sync Gateway's DataStore interface onto them.
  *
  * Statuses, threads and ownership are those of segue_mutate, segue_get and segue_update; only what is special is said

@@ -101,6 +101,12 @@ segue_status seg_error_told(segue_error *err, segue_status st, const char *who)
     return seg_error_set(err, st, "%.160s: %s", who, segue_status_text(st));
 }
 
+segue_status seg_options_check(unsigned options, unsigned known, const char *what, segue_call *call)
+{
+    unsigned unknown = options & ~known;
+    return unknown ? segue_fail(call, SEGUE_INVALID_ARGUMENT, "%s has no options 0x%x", what, unknown) : SEGUE_OK;
+}
+
 const char *seg_quote(segue_slice bytes, char out[SEG_QUOTED_MAX])
 {
     static const char hex[] = "0123456789abcdef";

@@ -38,6 +38,8 @@ segue_status seg_error_told(segue_error *err, segue_status st, const char *who);
 #define seg_error_set(err, st, ...) ((void)seg_error_set((err), (st), __VA_ARGS__), (st))
 #define segue_fail(call, st, ...) ((void)segue_fail((call), (st), __VA_ARGS__), (st))
 #endif
+/* INVALID_ARGUMENT, with the bits, if options are set that `what` does not have. */
+segue_status seg_options_check(unsigned options, unsigned known, const char *what, segue_call *call);
 /* A key (or any bytes) for an error sentence: printable, quoted, shortened. Writes at most size bytes, returns out. */
 enum { SEG_QUOTED_MAX = 80 };
 const char *seg_quote(segue_slice bytes, char out[SEG_QUOTED_MAX]);

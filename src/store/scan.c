@@ -59,13 +59,17 @@ static segue_status set_bounds(segue_scan *s, const segue_range *range)
 
 segue_status segue_scan_open(segue_store *store, const segue_range *range, segue_scan **ret_scan, segue_error *reterr)
 {
+    const unsigned options = SEGUE_SCAN_KEYS_ONLY | SEGUE_SCAN_TOMBSTONES | SEGUE_SCAN_FROM_OPEN | SEGUE_SCAN_TO_OPEN;
     segue_range all = {0};
+    segue_call call = {.err = reterr};
+    segue_status st = seg_options_check(range ? range->options : 0, options, "a scan", &call);
+    if (st != SEGUE_OK) return st;
     segue_scan *s = seg_alloc_zero(sizeof *s);
     if (!s) return seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for a scan");
     s->store = seg_store_ref(store);
     s->page.max_docs = PAGE_DOCS;
     s->page.max_bytes = PAGE_BYTES;
-    segue_status st = set_bounds(s, range ? range : &all);
+    st = set_bounds(s, range ? range : &all);
     if (st != SEGUE_OK) {
         if (SEG_RULE(FAILURE_GIVES_BACK)) segue_scan_close(s);
         return seg_error_set(reterr, st, "out of memory for a scan");
