@@ -321,9 +321,21 @@ static void a_cursor_is_read_as_it_was_written(void **state)
 static void what_is_no_cursor_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {
-        "f1",      "f1.",      "f1.1.2", "f1.01", "f1.8000000000000000", "f1.A", "f1.1-", "f1.1-0",
-        "f1.1-0g", "f1.1-00-", "f1.1x",  "f1..1", "f1.10000000000000000"};
+    static const struct {
+        const char *text, *said;
+    } wrong[] = {{"f1", "not one of a feed of 1 store"},
+                 {"f1.", "byte 3 "},
+                 {"f1.1.2", "not one of a feed of 1 store"},
+                 {"f1.01", "byte 3 "},
+                 {"f1.8000000000000000", "byte 19 "},
+                 {"f1.A", "byte 3 "},
+                 {"f1.1-", "byte 5 "},
+                 {"f1.1-0", "byte 5 "},
+                 {"f1.1-0g", "byte 5 "},
+                 {"f1.1-00-", "byte 7 "},
+                 {"f1.1x", "byte 4 "},
+                 {"f1..1", "byte 3 "},
+                 {"f1.10000000000000000", "byte 19 "}};
     SEG_AUTO(segue_buf) text = {0};
     seg_position at;
     segue_error err = {0};
@@ -331,15 +343,17 @@ static void what_is_no_cursor_is_refused(void **state)
     for (size_t i = 0; i <= sizeof wrong / sizeof wrong[0]; i++) {
         bool too_long = i == sizeof wrong / sizeof wrong[0];
         segue_buf_clear(&text);
-        assert_int_equal(segue_buf_append(&text, too_long ? "f1.1-" : wrong[i], strlen(too_long ? "f1.1-" : wrong[i])),
-                         SEGUE_OK);
+        assert_int_equal(
+            segue_buf_append(&text, too_long ? "f1.1-" : wrong[i].text, strlen(too_long ? "f1.1-" : wrong[i].text)),
+            SEGUE_OK);
         for (int k = 0; too_long && k <= SEGUE_KEY_MAX; k++)
             assert_int_equal(segue_buf_append(&text, "61", 2), SEGUE_OK);
         (void)snprintf(crc, sizeof crc, ".%08x", seg_crc32c(segue_buf_slice(&text))); /* fits */
         assert_int_equal(segue_buf_append(&text, crc, 9), SEGUE_OK);
-        if (seg_cursor_read(segue_buf_slice(&text), &at, 1, sizeof at, &err) != SEGUE_INVALID_ARGUMENT)
+        if (seg_cursor_read(segue_buf_slice(&text), &at, 1, sizeof at, &err) != SEGUE_INVALID_CURSOR)
             fail_msg("%.*s was taken", (int)text.size, text.data);
-        assert_true(err.message[0]);
+        if (!strstr(err.message, too_long ? "byte 5 " : wrong[i].said))
+            fail_msg("%.*s: \"%s\" does not say where", (int)text.size, text.data, err.message);
     }
 }
 

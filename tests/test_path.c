@@ -306,7 +306,7 @@ static const splice_row splices[] = {
     {"{\"x\":{\"a\":1,\"a\":2}}", S, P, "x.a.b", "3", SEGUE_PATH_AMBIGUOUS, "component 2"},
     {"{\"\\ud800\":1}", S, 0, "a", "2", SEGUE_OK, "{\"\\ud800\":1,\"a\":2}"},
     /* what is no JSON */
-    {"", S, 0, "a", "1", SEGUE_NOT_JSON, "the body of \"k\" is not JSON: error at byte 0"},
+    {"", S, 0, "a", "1", SEGUE_NOT_JSON, "the body of \"k\" is not valid JSON: error at byte 0"},
     {"{\"a\":1,}", S, 0, "a", "1", SEGUE_NOT_JSON, "error at byte 7"},
     {"{} {}", S, 0, "a", "1", SEGUE_NOT_JSON, "error at byte 3"},
     {"{}", S, 0, "a", "", SEGUE_INVALID_JSON, "the value for path \"a\" is not valid JSON: error at byte 0"},

@@ -23,7 +23,11 @@ enum {
     SEGUE_XATTRS_MAX = 64,                 /* xattrs of one record: a bound for decoders, far above any known use */
     SEGUE_PATH_MAX = 1024,                 /* bytes; at least 1; UTF-8 */
     SEGUE_PATH_COMPONENTS_MAX = 32,
-    SEGUE_MACROS_MAX = 16                  /* of one mutation */
+    SEGUE_MACROS_MAX = 16,                 /* of one mutation */
+    SEGUE_JSON_DEPTH_MAX = 512,            /* brackets in each other. What is deeper counts as no JSON: a body can be stored
+                                              (is_json false where that is found out), an xattr cannot */
+    SEGUE_JSON_DEPTH_AT_PATH_MAX = SEGUE_JSON_DEPTH_MAX - SEGUE_PATH_COMPONENTS_MAX - 1 /* 479: of a value that is set
+                                              at a path, so that what comes out can be read */
 };
 
 /* An xattr: a name and a JSON text kept byte for byte. A name that begins with '_' is a system xattr (it survives

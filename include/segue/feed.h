@@ -48,7 +48,8 @@ typedef struct segue_feed_options {
 
 /* A feed of these stores (1 to SEGUE_FEED_STORES_MAX). It holds references: the caller still closes its own handles, before or
  * after. options may be NULL; nothing of it is needed after the call. UNSUPPORTED: one of them cannot tell its changes;
- * INVALID_ARGUMENT: the cursor is not one of a feed of so many stores, or is damaged. */
+ * INVALID_CURSOR: the cursor is none of a feed of so many stores, or is damaged; the sentence says where. INVALID_ARGUMENT: no
+ * store, too many, or flags that do not exist. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_feed_open(segue_store *const *stores, size_t n_stores,
                                                         const segue_feed_options *options, segue_feed **ret_feed,
                                                         segue_error *reterr);

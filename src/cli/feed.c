@@ -44,8 +44,7 @@ static int open_feed(feed_run *run)
     if (run->keys_only) o.flags |= SEGUE_FEED_KEYS_ONLY;
     if (!seg_cli_has(run->cli, "follow")) o.flags |= SEGUE_FEED_STOP_AT_END;
     segue_status st = segue_feed_open(run->stores, run->cli->n_arguments, &o, &run->feed, &err);
-    if (st == SEGUE_INVALID_ARGUMENT && o.cursor.data)
-        return seg_cli_usage(run->cli, "--since %.40s: %s", text, err.message);
+    if (st == SEGUE_INVALID_CURSOR) return seg_cli_usage(run->cli, "--since %.40s: %s", text, err.message);
     return st == SEGUE_OK ? SEG_EXIT_DONE : seg_cli_fail(run->cli, st, &err);
 }
 

@@ -9,6 +9,8 @@
 #include "doc/json.h"
 #include "doc/path.h"
 
+#include <inttypes.h>
+
 /* What stands there, as a reader sees it now: an expired document is the tombstone that it reads as. */
 typedef struct view {
     const segue_record *rec; /* NULL: no record at all */
@@ -41,7 +43,8 @@ static bool names_contain(const segue_slice *names, size_t n, segue_slice name)
 static segue_status check_set_xattr(const segue_mutation *m, size_t i, segue_call *call)
 {
     const segue_xattr *x = &m->set_xattrs[i];
-    char quoted[SEG_QUOTED_MAX];
+    char quoted[SEG_QUOTED_MAX], said[SEG_JSON_SAID_MAX];
+    seg_json_fault fault;
     segue_status st = seg_xattr_path_check(x->name, call);
     if (st != SEGUE_OK) return st;
     if (!x->value.data)
@@ -50,10 +53,9 @@ static segue_status check_set_xattr(const segue_mutation *m, size_t i, segue_cal
     if (x->value.size > SEGUE_BODY_MAX)
         return segue_fail(call, SEGUE_TOO_BIG, "the value of xattr %s has %zu bytes, the limit is %d",
                           seg_quote(x->name, quoted), x->value.size, SEGUE_BODY_MAX);
-    size_t offset = 0;
-    if (!seg_json_valid_inside(x->value, seg_edit_depth_max(x->name), &offset))
-        return segue_fail(call, SEGUE_INVALID_JSON, "the value of xattr %s is not valid JSON: error at byte %zu",
-                          seg_quote(x->name, quoted), offset);
+    if (!seg_json_check(x->value, seg_edit_depth_max(x->name), &fault))
+        return segue_fail(call, SEGUE_INVALID_JSON, "the value of xattr %s %s", seg_quote(x->name, quoted),
+                          seg_json_say(&fault, said));
     if (names_contain(m->drop_xattrs, m->n_drop_xattrs, x->name))
         return segue_fail(call, SEGUE_XATTR_SET_AND_DROPPED, "xattr %s is both set and dropped",
                           seg_quote(x->name, quoted));
@@ -63,16 +65,21 @@ static segue_status check_set_xattr(const segue_mutation *m, size_t i, segue_cal
     return SEGUE_OK;
 }
 
-static segue_status check_mutation(const segue_mutation *m, segue_call *call)
+static segue_status check_mutation(segue_slice key, const segue_mutation *m, segue_call *call)
 {
+    const unsigned options = SEGUE_M_AS_TOMBSTONE | SEGUE_M_TOMBSTONE_OK | SEGUE_M_NOTHING_OK |
+                             SEGUE_M_DROP_MISSING_OK | SEGUE_M_REPLACE_ALL | SEGUE_M_FROM_EMPTY;
+    char quoted[SEG_QUOTED_MAX];
     bool by_cas = m->expect == SEGUE_EXPECT_CAS || m->expect == SEGUE_EXPECT_RECORD_CAS;
     if ((unsigned)m->expect > SEGUE_EXPECT_ABSENT || (unsigned)m->body_op > SEGUE_BODY_ADD ||
         (unsigned)m->expiry.op > SEGUE_EXPIRY_AT || (unsigned)m->json > SEGUE_JSON_NO)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "the mutation holds a number that is no operation");
+    segue_status st = seg_options_check(m->options, options, "a mutation", call);
+    if (st != SEGUE_OK) return st;
     if (by_cas && m->cas == 0)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "0 is never a CAS; to insert, expect that nothing is live");
     if ((m->body_op == SEGUE_BODY_SET || m->body_op == SEGUE_BODY_APPEND) && !m->body.data)
-        return segue_fail(call, SEGUE_BODY_REQUIRED, "no body was given to write");
+        return segue_fail(call, SEGUE_BODY_REQUIRED, "no body was given to write to %s", seg_quote(key, quoted));
     if ((m->options & SEGUE_M_REPLACE_ALL) && m->body_op != SEGUE_BODY_SET)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "only a mutation that sets the body can replace all");
     if (m->expiry.op == SEGUE_EXPIRY_AT && m->expiry.seconds == 0)
@@ -80,11 +87,11 @@ static segue_status check_mutation(const segue_mutation *m, segue_call *call)
     if (m->n_set_xattrs > SEGUE_XATTRS_MAX || m->n_drop_xattrs > SEGUE_XATTRS_MAX)
         return segue_fail(call, SEGUE_TOO_BIG, "more than %d xattrs in one mutation", SEGUE_XATTRS_MAX);
     for (size_t i = 0; i < m->n_drop_xattrs; i++) {
-        segue_status st = seg_xattr_path_check(m->drop_xattrs[i], call);
+        st = seg_xattr_path_check(m->drop_xattrs[i], call);
         if (st != SEGUE_OK) return st;
     }
     for (size_t i = 0; i < m->n_set_xattrs; i++) {
-        segue_status st = check_set_xattr(m, i, call);
+        st = check_set_xattr(m, i, call);
         if (st != SEGUE_OK) return st;
     }
     return seg_edit_check(m, call);
@@ -122,24 +129,36 @@ static segue_status check_expectation(segue_slice key, const view *v, const segu
     }
     if (!v->rec) return not_found(key, call);
     if (v->rec->cas != m->cas)
-        return segue_fail(call, SEGUE_CAS_MISMATCH, "the document %s has another CAS than expected",
-                          seg_quote(key, quoted));
+        return segue_fail(call, SEGUE_CAS_MISMATCH, "the document %s has the CAS %" PRIu64 ", not %" PRIu64,
+                          seg_quote(key, quoted), v->rec->cas, m->cas);
     return SEGUE_OK;
 }
 
 /* ---- the body ---- */
 
+/* seg_parse_u64 has refused it. */
+static segue_status not_a_number(segue_slice key, segue_slice body, segue_call *call)
+{
+    char quoted[SEG_QUOTED_MAX];
+    size_t n = 0;
+    (void)seg_quote(key, quoted);
+    while (n < body.size && body.data[n] >= '0' && body.data[n] <= '9') n++;
+    if (body.size == 0) return segue_fail(call, SEGUE_NOT_A_NUMBER, "the body of %s is no number: it is empty", quoted);
+    if (n == body.size)
+        return segue_fail(call, SEGUE_NOT_A_NUMBER, "the body of %s is no number: it is past 2^64-1", quoted);
+    return segue_fail(call, SEGUE_NOT_A_NUMBER, "the body of %s is no number: there is no digit at byte %zu", quoted,
+                      n);
+}
+
 static segue_status add_to_counter(const view *v, const segue_mutation *m, segue_applied *a, segue_call *call)
 {
-    char quoted[SEG_QUOTED_MAX], digits[21];
+    char digits[21];
     if (!v->live) {
         if (!m->has_initial) return not_found(a->rec.key, call);
         a->counter = m->initial;
     } else {
         uint64_t number = 0;
-        if (!seg_parse_u64(v->rec->body, &number))
-            return segue_fail(call, SEGUE_NOT_A_NUMBER, "the body of %s is not an unsigned decimal number",
-                              seg_quote(a->rec.key, quoted));
+        if (!seg_parse_u64(v->rec->body, &number)) return not_a_number(a->rec.key, v->rec->body, call);
         a->counter = number + m->delta; /* modulo 2^64 is what the operation means */
     }
     size_t n = seg_format_u64(a->counter, digits);
@@ -338,7 +357,7 @@ segue_status segue_apply(segue_slice key, const segue_record *base, const segue_
     segue_buf_clear(&a->scratch);
 
     segue_status st = seg_key_check(key, call);
-    if (st == SEGUE_OK) st = check_mutation(m, call);
+    if (st == SEGUE_OK) st = check_mutation(key, m, call);
     if (st == SEGUE_OK) st = check_expectation(key, &v, m, call);
     if (st == SEGUE_OK) st = apply_body(&v, m, a, &nothing, call);
     if (st != SEGUE_OK) return st;

@@ -19,10 +19,11 @@ segue_status seg_xattr_path_check(segue_slice name, segue_call *call)
     return seg_xattr_name_check(name, call);
 }
 
-/* One for each component, and one for an array that an append makes. */
-enum { DEPTH_AT_PATH_MAX = SEG_JSON_DEPTH_MAX - SEGUE_PATH_COMPONENTS_MAX - 1 };
-
-size_t seg_edit_depth_max(segue_slice name) { return seg_name_is_path(name) ? DEPTH_AT_PATH_MAX : SEG_JSON_DEPTH_MAX; }
+/* Below a path there is one for each component, and one for an array that an append makes. */
+size_t seg_edit_depth_max(segue_slice name)
+{
+    return seg_name_is_path(name) ? SEGUE_JSON_DEPTH_AT_PATH_MAX : SEGUE_JSON_DEPTH_MAX;
+}
 
 static segue_status parse(const segue_path_op *op, seg_path *ret, segue_call *call)
 {
@@ -31,21 +32,22 @@ static segue_status parse(const segue_path_op *op, seg_path *ret, segue_call *ca
 
 static segue_status check_path_op(const segue_path_op *op, segue_call *call)
 {
-    char quoted[SEG_QUOTED_MAX];
+    char quoted[SEG_QUOTED_MAX], said[SEG_JSON_SAID_MAX];
     seg_path path;
-    size_t offset = 0;
+    seg_json_fault fault;
     if ((unsigned)op->action > SEGUE_PATH_APPEND || (unsigned)op->in > SEGUE_IN_XATTR)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "a path operation holds a number that is no operation");
-    segue_status st = parse(op, &path, call);
+    segue_status st = seg_options_check(op->options, SEGUE_PATH_PARENTS | SEGUE_PATH_MISSING_OK, "a path operation",
+                                        call);
+    if (st == SEGUE_OK) st = parse(op, &path, call);
     if (st != SEGUE_OK || op->action == SEGUE_PATH_DELETE) return st;
     (void)seg_quote(op->path, quoted);
     if (!op->value.data) return segue_fail(call, SEGUE_INVALID_ARGUMENT, "no value was given for path %s", quoted);
     if (op->value.size > SEGUE_BODY_MAX)
         return segue_fail(call, SEGUE_TOO_BIG, "the value for path %s has %zu bytes, the limit is %d", quoted,
                           op->value.size, SEGUE_BODY_MAX);
-    if (!seg_json_valid_inside(op->value, DEPTH_AT_PATH_MAX, &offset))
-        return segue_fail(call, SEGUE_INVALID_JSON, "the value for path %s is not valid JSON: error at byte %zu",
-                          quoted, offset);
+    if (!seg_json_check(op->value, SEGUE_JSON_DEPTH_AT_PATH_MAX, &fault))
+        return segue_fail(call, SEGUE_INVALID_JSON, "the value for path %s %s", quoted, seg_json_say(&fault, said));
     return SEGUE_OK;
 }
 
@@ -230,10 +232,11 @@ static segue_status there_already(const segue_path_op *op, const char *what, seg
 static segue_status edit_text(edit *e, const segue_path_op *op, const seg_path *path, size_t from, const char *what,
                               segue_slice *text)
 {
-    size_t offset = 0;
+    char said[SEG_JSON_SAID_MAX];
+    seg_json_fault fault;
     seg_place place;
-    if (!buffer_of(e->a, *text) && !seg_json_valid(*text, &offset))
-        return segue_fail(e->call, SEGUE_NOT_JSON, "%s is not JSON: error at byte %zu", what, offset);
+    if (!buffer_of(e->a, *text) && !seg_json_check(*text, SEGUE_JSON_DEPTH_MAX, &fault))
+        return segue_fail(e->call, SEGUE_NOT_JSON, "%s %s", what, seg_json_say(&fault, said));
     seg_path_find(path, from, *text, &place);
     if (place.n < path->n) {
         bool missing = !place.other_type && !place.is_ambiguous;

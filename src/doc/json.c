@@ -3,6 +3,8 @@
 
 #include "base/base.h"
 
+#include <stdio.h>
+
 typedef struct scanner {
     const char *text;
     size_t at, size;
@@ -174,14 +176,15 @@ static bool after_value(scanner *s, nesting *n, bool *ret_done)
 }
 
 /* One value, from its first byte to its last. On failure `at` is where it went wrong. */
-static bool take_value(scanner *s, size_t depth_max)
+static bool take_value(scanner *s, size_t depth_max, bool *ret_too_deep)
 {
     nesting n = {.depth = 0, .max = depth_max};
     for (bool done = false; !done;) {
         skip_space(s);
         bool is_object = is_next(s, '{');
         if (is_object || is_next(s, '[')) {
-            if (!enter(&n, is_object)) return false;
+            *ret_too_deep = !enter(&n, is_object);
+            if (*ret_too_deep) return false;
             s->at++;
             skip_space(s);
             if (!is_next(s, is_object ? '}' : ']')) {
@@ -196,22 +199,35 @@ static bool take_value(scanner *s, size_t depth_max)
     return true;
 }
 
-bool seg_json_valid_inside(segue_slice text, size_t depth_max, size_t *ret_offset)
+bool seg_json_check(segue_slice text, size_t depth_max, seg_json_fault *ret_fault)
 {
     scanner s = {text.data, 0, text.size};
-    bool valid = false;
+    bool valid = false, too_deep = false;
     seg_assert(depth_max <= SEG_JSON_DEPTH_MAX);
     if (text.data) {
-        valid = take_value(&s, depth_max);
+        valid = take_value(&s, depth_max, &too_deep);
         if (valid) skip_space(&s);
     }
-    if (ret_offset) *ret_offset = s.at;
+    ret_fault->offset = s.at;
+    ret_fault->depth_max = too_deep ? depth_max : 0;
     return valid && s.at == s.size;
 }
 
 bool seg_json_valid(segue_slice text, size_t *ret_offset)
 {
-    return seg_json_valid_inside(text, SEG_JSON_DEPTH_MAX, ret_offset);
+    seg_json_fault fault;
+    bool valid = seg_json_check(text, SEG_JSON_DEPTH_MAX, &fault);
+    if (ret_offset) *ret_offset = fault.offset;
+    return valid;
+}
+
+const char *seg_json_say(const seg_json_fault *fault, char out[SEG_JSON_SAID_MAX])
+{
+    if (fault->depth_max)
+        (void)snprintf(out, SEG_JSON_SAID_MAX, "is nested deeper than %zu at byte %zu", fault->depth_max,
+                       fault->offset); /* it fits */
+    else (void)snprintf(out, SEG_JSON_SAID_MAX, "is not valid JSON: error at byte %zu", fault->offset);
+    return out;
 }
 
 segue_slice seg_json_trim(segue_slice text)

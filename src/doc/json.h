@@ -5,13 +5,21 @@
 
 #include <segue/backend.h>
 
-enum { SEG_JSON_DEPTH_MAX = 512 };
+enum { SEG_JSON_DEPTH_MAX = SEGUE_JSON_DEPTH_MAX, SEG_JSON_SAID_MAX = 80 };
+
+/* What is wrong with a text, and where. */
+typedef struct seg_json_fault {
+    size_t offset;
+    size_t depth_max; /* not 0: the bracket there is one too many; what comes after it was not looked at */
+} seg_json_fault;
 
 /* Whether text is exactly one JSON value (white space around it is allowed). *ret_offset (may be NULL): where it went
  * wrong. */
 bool seg_json_valid(segue_slice text, size_t *ret_offset);
-/* The same for a value that is to stand inside others: at most `depth_max` brackets deep. */
-bool seg_json_valid_inside(segue_slice text, size_t depth_max, size_t *ret_offset);
+/* The same with at most `depth_max` brackets in each other: fewer for a value that is to stand inside others. */
+bool seg_json_check(segue_slice text, size_t depth_max, seg_json_fault *ret_fault);
+/* "is not valid JSON: error at byte 5", for sentences. */
+const char *seg_json_say(const seg_json_fault *fault, char out[SEG_JSON_SAID_MAX]);
 /* Without the white space around it. */
 segue_slice seg_json_trim(segue_slice text);
 

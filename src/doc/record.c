@@ -257,7 +257,8 @@ segue_status seg_xattr_name_check(segue_slice name, segue_call *call)
 
 static segue_status check_xattrs(const segue_record *rec, segue_call *call)
 {
-    char quoted[SEG_QUOTED_MAX], name[SEG_QUOTED_MAX];
+    char quoted[SEG_QUOTED_MAX], name[SEG_QUOTED_MAX], said[SEG_JSON_SAID_MAX];
+    seg_json_fault fault;
     if (rec->n_xattrs > SEGUE_XATTRS_MAX)
         return segue_fail(call, SEGUE_TOO_BIG, "%s has %zu xattrs; %d are the most", seg_quote(rec->key, quoted),
                           rec->n_xattrs, SEGUE_XATTRS_MAX);
@@ -272,9 +273,9 @@ static segue_status check_xattrs(const segue_record *rec, segue_call *call)
         if (!x->value.data || x->value.size > SEGUE_BODY_MAX)
             return segue_fail(call, x->value.data ? SEGUE_TOO_BIG : SEGUE_XATTR_VALUE_REQUIRED,
                               "an xattr of %s has no value or one that is too big", seg_quote(rec->key, quoted));
-        if (!seg_json_valid(x->value, NULL))
-            return segue_fail(call, SEGUE_INVALID_JSON, "the xattr %s of %s is not valid JSON",
-                              seg_quote(x->name, name), seg_quote(rec->key, quoted));
+        if (!seg_json_check(x->value, SEGUE_JSON_DEPTH_MAX, &fault))
+            return segue_fail(call, SEGUE_INVALID_JSON, "the xattr %s of %s %s", seg_quote(x->name, name),
+                              seg_quote(rec->key, quoted), seg_json_say(&fault, said));
         if (seg_xattr_is_system(x->name)) system_bytes += x->name.size + x->value.size;
     }
     if (system_bytes > SEGUE_SYSTEM_XATTRS_MAX)

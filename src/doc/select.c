@@ -95,10 +95,10 @@ static segue_slice put(segue_doc *doc, segue_slice bytes)
 static segue_status look_up(const segue_doc *doc, segue_slice name, segue_slice virtual_text, segue_slice *ret_value,
                             segue_call *call)
 {
-    char quoted[SEG_QUOTED_MAX];
+    char quoted[SEG_QUOTED_MAX], said[SEG_JSON_SAID_MAX];
     seg_path path;
     seg_place place;
-    size_t offset = 0;
+    seg_json_fault fault;
     if (seg_path_parse(name, &path, NULL) != SEGUE_OK || !path.steps[0].name.data) return SEGUE_NOT_FOUND;
     segue_xattr virtual_xattr = {segue_str(VIRTUAL), virtual_text};
     const segue_xattr *x = is_virtual(name) ? &virtual_xattr : segue_record_xattr(&doc->rec, path.steps[0].name);
@@ -106,8 +106,8 @@ static segue_status look_up(const segue_doc *doc, segue_slice name, segue_slice 
     *ret_value = x->value;
     if (path.n == 1) return SEGUE_OK;
     (void)seg_quote(x->name, quoted);
-    if (!seg_json_valid(x->value, &offset))
-        return segue_fail(call, SEGUE_NOT_JSON, "xattr %s is not JSON: error at byte %zu", quoted, offset);
+    if (!seg_json_check(x->value, SEGUE_JSON_DEPTH_MAX, &fault))
+        return segue_fail(call, SEGUE_NOT_JSON, "xattr %s %s", quoted, seg_json_say(&fault, said));
     seg_path_find(&path, 1, x->value, &place);
     *ret_value = place.value;
     if (place.n == path.n) return SEGUE_OK;
@@ -170,10 +170,18 @@ static segue_status choose(segue_doc *doc, const segue_slice *names, size_t n_na
     return show(doc, chosen, n);
 }
 
+segue_status seg_select_check(size_t n_names, segue_call *call)
+{
+    if (n_names <= SEGUE_XATTRS_MAX) return SEGUE_OK;
+    return segue_fail(call, SEGUE_TOO_BIG, "%zu names of xattrs in one read, the limit is %d", n_names,
+                      SEGUE_XATTRS_MAX);
+}
+
 segue_status seg_doc_select(segue_doc *doc, const segue_slice *names, size_t n_names, segue_call *call)
 {
     size_t room = VIRTUAL_MAX;
     bool all_plain = true;
+    seg_assert(n_names <= SEGUE_XATTRS_MAX);
     for (size_t i = 0; i < n_names; i++) {
         room += names[i].size;
         all_plain = all_plain && is_plain(names[i]);
@@ -182,10 +190,8 @@ segue_status seg_doc_select(segue_doc *doc, const segue_slice *names, size_t n_n
         keep_plain(doc, names, n_names);
         return SEGUE_OK;
     }
-    segue_status st = n_names <= SEGUE_XATTRS_MAX ? make_room(doc, room) : SEGUE_TOO_BIG;
-    if (st == SEGUE_TOO_BIG)
-        st = segue_fail(call, st, "%zu names of xattrs in one read, the limit is %d", n_names, SEGUE_XATTRS_MAX);
-    else if (st == SEGUE_OK) st = choose(doc, names, n_names, call);
+    segue_status st = make_room(doc, room);
+    if (st == SEGUE_OK) st = choose(doc, names, n_names, call);
     if (st == SEGUE_NO_MEMORY) (void)segue_fail(call, st, "out of memory for the xattrs of a document");
     if (st != SEGUE_OK) segue_doc_clear(doc);
     return st;
@@ -204,15 +210,15 @@ segue_status seg_selection_check(segue_path_in in, segue_slice path, segue_call 
 
 static segue_status select_in_body(const segue_doc *doc, segue_slice text, segue_slice *ret_json, segue_call *call)
 {
-    char quoted[SEG_QUOTED_MAX], what[SEG_QUOTED_MAX + 16];
+    char quoted[SEG_QUOTED_MAX], what[SEG_QUOTED_MAX + 16], said[SEG_JSON_SAID_MAX];
     seg_path path;
     seg_place place;
-    size_t offset = 0;
+    seg_json_fault fault;
     segue_status st = seg_path_parse(text, &path, call);
     if (st != SEGUE_OK) return st;
-    if (!seg_json_valid(doc->rec.body, &offset))
-        return segue_fail(call, SEGUE_NOT_JSON, "the body of %s is not JSON: error at byte %zu",
-                          seg_quote(doc->rec.key, quoted), offset);
+    if (!seg_json_check(doc->rec.body, SEGUE_JSON_DEPTH_MAX, &fault))
+        return segue_fail(call, SEGUE_NOT_JSON, "the body of %s %s", seg_quote(doc->rec.key, quoted),
+                          seg_json_say(&fault, said));
     seg_path_find(&path, 0, doc->rec.body, &place);
     *ret_json = place.value;
     if (place.n == path.n) return SEGUE_OK;

@@ -4,9 +4,12 @@
 
 #include <segue/backend.h>
 
+/* TOO_BIG: more than SEGUE_XATTRS_MAX names in one read. To be asked before it. */
+segue_status seg_select_check(size_t n_names, segue_call *call);
+
 /* Make doc's xattrs those that are asked for, in byte order of name: xattrs, paths into xattrs and virtual xattrs; what is not
  * there is left out. Plain names allocate nothing, others nothing where doc is large enough. On a failure doc is empty.
- * TOO_BIG: more than SEGUE_XATTRS_MAX names; PATH_MISMATCH, PATH_AMBIGUOUS, NOT_JSON, NO_MEMORY. */
+ * PATH_MISMATCH, PATH_AMBIGUOUS, NOT_JSON, NO_MEMORY. */
 segue_status seg_doc_select(segue_doc *doc, const segue_slice *names, size_t n_names, segue_call *call);
 
 /* Whether the body has to be read for that. */

@@ -307,6 +307,7 @@ static segue_status mutate_legacy(seg_dual *d, const mutating *m, segue_call *ca
     /* A token that the fallback did not give out must not match by chance: no record has bit 63 in its CAS. */
     if (plain.cas) plain.cas = token.cas == plain.cas ? unmarked(plain.cas) : plain.cas | SEG_FALLBACK_TOKEN;
     segue_status st = mutate_in(d->fallback, &legacy, legacy.cas_floor, false, call);
+    if (st == SEGUE_CAS_MISMATCH && !d->keeps_cas) return changed(m->key, call); /* its sentence has no tokens */
     if (st != SEGUE_OK) return st;
     token.cas = m->outcome->cas;
     if (token.cas) seg_dual_mark(d, &token);

@@ -78,29 +78,43 @@ static bool take_position(segue_slice *text, seg_position *at)
     return take_key(text, at);
 }
 
-/* Cut the check off the end. False: it is not that of what is before it. */
-static bool check(segue_slice *text)
+typedef enum reading { FITS, OTHER_NUMBER, NO_PLACE } reading;
+
+/* The places before the check, and nothing else. *ret_offset: where there is none though there should be. */
+static reading read_places(segue_slice text, seg_position *at, size_t n, size_t stride, size_t *ret_offset)
 {
-    char crc[CRC_DIGITS + 2];
-    if (text->size < CRC_DIGITS + 1) return false;
-    *text = segue_bytes(text->data, text->size - CRC_DIGITS - 1);
-    (void)snprintf(crc, sizeof crc, ".%08x", seg_crc32c(*text)); /* fits */
-    return memcmp(text->data + text->size, crc, CRC_DIGITS + 1) == 0;
+    const char *start = text.data;
+    size_t i = 0;
+    bool fits = true;
+    text = segue_bytes(text.data + sizeof VERSION - 1, text.size - (sizeof VERSION - 1));
+    for (; text.size && i < n && fits; i++) fits = take_position(&text, (void *)((char *)at + i * stride));
+    *ret_offset = (size_t)(text.data - start);
+    if (!fits || (text.size && text.data[0] != '.')) return NO_PLACE;
+    return text.size == 0 && i == n ? FITS : OTHER_NUMBER;
 }
 
 segue_status seg_cursor_read(segue_slice text, seg_position *at, size_t n, size_t stride, segue_error *reterr)
 {
-    size_t i = 0;
+    char crc[CRC_DIGITS + 2];
+    size_t offset = 0;
     if (!segue_slice_starts_with(text, segue_str(VERSION ".")))
         return seg_error_set(
-            reterr, SEGUE_INVALID_ARGUMENT,
+            reterr, SEGUE_INVALID_CURSOR,
             "this is not a cursor of a feed, or one of a newer Segue: it does not begin with \"" VERSION ".\"");
-    if (!check(&text))
-        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT,
-                             "the cursor is damaged or cut: give it exactly as it was given out");
-    text = segue_bytes(text.data + sizeof VERSION - 1, text.size - (sizeof VERSION - 1));
-    while (text.size && i < n && take_position(&text, (void *)((char *)at + i * stride))) i++;
-    if (i == n && text.size == 0) return SEGUE_OK;
-    return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "the cursor is not one of a feed of %zu store%s", n,
+    if (text.size < sizeof VERSION - 1 + CRC_DIGITS + 1)
+        return seg_error_set(reterr, SEGUE_INVALID_CURSOR, "the cursor is damaged or cut: it ends at byte %zu",
+                             text.size);
+    segue_slice places = segue_bytes(text.data, text.size - CRC_DIGITS - 1);
+    reading said = read_places(places, at, n, stride, &offset);
+    if (said == NO_PLACE)
+        return seg_error_set(reterr, SEGUE_INVALID_CURSOR,
+                             "the cursor is damaged or cut: what stands at byte %zu is no place in a store", offset);
+    (void)snprintf(crc, sizeof crc, ".%08x", seg_crc32c(places)); /* fits */
+    if (memcmp(places.data + places.size, crc, CRC_DIGITS + 1) != 0)
+        return seg_error_set(reterr, SEGUE_INVALID_CURSOR,
+                             "the cursor is damaged or cut: the check at byte %zu is not that of what is before it",
+                             places.size);
+    if (said == FITS) return SEGUE_OK;
+    return seg_error_set(reterr, SEGUE_INVALID_CURSOR, "the cursor is not one of a feed of %zu store%s", n,
                          n == 1 ? "" : "s");
 }

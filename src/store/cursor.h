@@ -9,7 +9,7 @@
 
 /* Append. NO_MEMORY. The positions are `stride` bytes apart. */
 segue_status seg_cursor_write(const seg_position *at, size_t n, size_t stride, segue_buf *out);
-/* INVALID_ARGUMENT: not a cursor, damaged, or not one of n stores; the positions may have been written to. */
+/* INVALID_CURSOR: not a cursor, damaged, or not one of n stores; the positions may have been written to. */
 segue_status seg_cursor_read(segue_slice text, seg_position *at, size_t n, size_t stride, segue_error *reterr);
 
 #endif

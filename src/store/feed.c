@@ -72,9 +72,10 @@ static segue_status check_options(segue_store *const *stores, size_t n, const se
                              SEGUE_FEED_STORES_MAX, n);
     for (size_t i = 0; i < n; i++)
         if (!stores[i]) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "store %zu of the feed is missing", i);
-    if ((o->flags & ~known) || o->poll_ns < 0)
-        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a feed was asked for with options that do not exist");
-    return SEGUE_OK;
+    if (o->poll_ns < 0)
+        return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a feed cannot look again after less than 0 ns");
+    segue_call call = {.err = reterr};
+    return seg_options_check(o->flags, known, "a feed", &call);
 }
 
 segue_status segue_feed_open(segue_store *const *stores, size_t n, const segue_feed_options *options,

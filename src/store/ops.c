@@ -61,6 +61,10 @@ segue_status segue_write_cas(segue_store *store, segue_slice key, uint64_t cas, 
                              unsigned write_options, const segue_options *options, uint64_t *ret_cas,
                              segue_error *reterr)
 {
+    segue_call call = {.err = reterr};
+    segue_status st = seg_options_check(write_options, SEGUE_WRITE_RAW | SEGUE_WRITE_ADD_ONLY | SEGUE_WRITE_APPEND,
+                                        "a write by CAS", &call);
+    if (st != SEGUE_OK) return st;
     bool append = write_options & SEGUE_WRITE_APPEND;
     bool raw = append || (write_options & SEGUE_WRITE_RAW);
     segue_mutation m = {.body_op = append ? SEGUE_BODY_APPEND : SEGUE_BODY_SET,
@@ -202,14 +206,21 @@ segue_status segue_subdoc_append(segue_store *store, segue_slice key, segue_expe
 
 /* ---- xattrs: reading ---- */
 
+static segue_status nothing_given(segue_slice key, const char *what, segue_error *reterr)
+{
+    char quoted[SEG_QUOTED_MAX];
+    return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "%s: %s were given", seg_quote(key, quoted), what);
+}
+
 segue_status segue_xattrs_get(segue_store *store, segue_slice key, const segue_slice *names, size_t n_names,
                               const segue_options *options, segue_doc *doc, segue_error *reterr)
 {
     char quoted[SEG_QUOTED_MAX];
-    if (n_names == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattr names were given to read");
+    if (n_names == 0) return nothing_given(key, "no names of xattrs to read", reterr);
     segue_call call = {.err = reterr};
     bool with_body = seg_select_needs_body(names, n_names);
-    segue_status st = seg_store_get(store, key, with_body, options, doc, reterr);
+    segue_status st = seg_select_check(n_names, &call);
+    if (st == SEGUE_OK) st = seg_store_get(store, key, with_body, options, doc, reterr);
     if (st == SEGUE_OK) st = seg_doc_select(doc, names, n_names, &call);
     if (st != SEGUE_OK) return st;
     if (doc->rec.n_xattrs == 0) {
@@ -228,7 +239,8 @@ segue_status segue_get_with_xattrs(segue_store *store, segue_slice key, const se
     char quoted[SEG_QUOTED_MAX];
     segue_doc_clear(doc);
     segue_call call = {.err = reterr};
-    segue_status st = segue_get_record(store, key, options, doc, reterr);
+    segue_status st = seg_select_check(n_names, &call);
+    if (st == SEGUE_OK) st = segue_get_record(store, key, options, doc, reterr);
     if (st == SEGUE_OK) st = seg_doc_select(doc, names, n_names, &call);
     if (st != SEGUE_OK) return st;
     if (doc->rec.is_tombstone && doc->rec.n_xattrs == 0)
@@ -239,14 +251,29 @@ segue_status segue_get_with_xattrs(segue_store *store, segue_slice key, const se
 
 /* ---- xattrs: writing ---- */
 
-static segue_status need_values(const segue_xattr *xattrs, size_t n, segue_error *reterr)
+static segue_status need_values(segue_slice key, const segue_xattr *xattrs, size_t n, segue_error *reterr)
 {
-    char quoted[SEG_QUOTED_MAX];
+    char quoted[SEG_QUOTED_MAX], name[SEG_QUOTED_MAX];
     for (size_t i = 0; i < n; i++)
         if (!xattrs[i].value.data)
-            return seg_error_set(reterr, SEGUE_XATTR_VALUE_REQUIRED, "xattr %s was given without a value",
-                                 seg_quote(xattrs[i].name, quoted));
+            return seg_error_set(reterr, SEGUE_XATTR_VALUE_REQUIRED, "%s: xattr %s was given without a value",
+                                 seg_quote(key, quoted), seg_quote(xattrs[i].name, name));
     return SEGUE_OK;
+}
+
+/* XATTR_DROP_ON_...: the first of the names. */
+static segue_status cannot_drop(segue_status st, segue_slice key, segue_slice xattr, segue_error *reterr)
+{
+    char quoted[SEG_QUOTED_MAX], name[SEG_QUOTED_MAX];
+    return seg_error_set(
+        reterr, st, "%s: there is no xattr %s to drop from %s", seg_quote(key, quoted), seg_quote(xattr, name),
+        st == SEGUE_XATTR_DROP_ON_INSERT ? "what is inserted (CAS 0)" : "a body that is written over a tombstone");
+}
+
+static segue_status body_required(segue_slice key, const char *why, segue_error *reterr)
+{
+    char quoted[SEG_QUOTED_MAX];
+    return seg_error_set(reterr, SEGUE_BODY_REQUIRED, "%s: %s needs a body", seg_quote(key, quoted), why);
 }
 
 segue_status segue_xattrs_set(segue_store *store, segue_slice key, const segue_xattr *xattrs, size_t n_xattrs,
@@ -255,7 +282,7 @@ segue_status segue_xattrs_set(segue_store *store, segue_slice key, const segue_x
     segue_xattr set[SEGUE_XATTRS_MAX];
     segue_slice drop[SEGUE_XATTRS_MAX];
     segue_mutation m = {.set_xattrs = set, .drop_xattrs = drop};
-    if (n_xattrs == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattrs were given to set");
+    if (n_xattrs == 0) return nothing_given(key, "no xattrs to set", reterr);
     if (n_xattrs > SEGUE_XATTRS_MAX)
         return seg_error_set(reterr, SEGUE_TOO_BIG, "more than %d xattrs in one call", SEGUE_XATTRS_MAX);
     for (size_t i = 0; i < n_xattrs; i++) {
@@ -270,7 +297,7 @@ segue_status segue_xattrs_update(segue_store *store, segue_slice key, uint64_t c
                                  segue_error *reterr)
 {
     segue_mutation m = {.set_xattrs = xattrs, .n_set_xattrs = n_xattrs, .expiry = expiry};
-    if (n_xattrs == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattrs were given to set");
+    if (n_xattrs == 0) return nothing_given(key, "no xattrs to set", reterr);
     expect_cas(&m, cas);
     return mutate(store, key, &m, options, ret_cas, reterr);
 }
@@ -287,7 +314,7 @@ segue_status segue_xattrs_remove(segue_store *store, segue_slice key, uint64_t c
                                  size_t n_names, const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
 {
     segue_mutation m = {.drop_xattrs = names, .n_drop_xattrs = n_names};
-    if (n_names == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattr names were given to drop");
+    if (n_names == 0) return nothing_given(key, "no names of xattrs to drop", reterr);
     expect_cas(&m, cas);
     return mutate(store, key, &m, options, ret_cas, reterr);
 }
@@ -296,7 +323,7 @@ segue_status segue_xattrs_drop(segue_store *store, segue_slice key, const segue_
                                const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
 {
     segue_mutation m = {.drop_xattrs = names, .n_drop_xattrs = n_names, .options = SEGUE_M_DROP_MISSING_OK};
-    if (n_names == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "no xattr names were given to drop");
+    if (n_names == 0) return nothing_given(key, "no names of xattrs to drop", reterr);
     return mutate(store, key, &m, options, ret_cas, reterr);
 }
 
@@ -328,12 +355,12 @@ static segue_mutation mutation_of(const segue_xattr_write *w)
 segue_status segue_write_with_xattrs(segue_store *store, segue_slice key, uint64_t cas, const segue_xattr_write *w,
                                      const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
 {
-    if (cas == 0 && w->n_drop) return seg_error_set(reterr, SEGUE_XATTR_DROP_ON_INSERT, "an insert cannot drop xattrs");
-    segue_status st = need_values(w->set, w->n_set, reterr);
+    if (cas == 0 && w->n_drop) return cannot_drop(SEGUE_XATTR_DROP_ON_INSERT, key, w->drop[0], reterr);
+    segue_status st = need_values(key, w->set, w->n_set, reterr);
     if (st != SEGUE_OK) return st;
     if (!w->body.data && w->n_set == 0 && w->n_drop == 0)
-        return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "neither a body nor xattrs were given to write");
-    if (cas == 0 && !w->body.data) return seg_error_set(reterr, SEGUE_BODY_REQUIRED, "an insert needs a body");
+        return nothing_given(key, "neither a body nor xattrs to write", reterr);
+    if (cas == 0 && !w->body.data) return body_required(key, "an insert (CAS 0)", reterr);
     segue_mutation m = mutation_of(w);
     expect_cas(&m, cas);
     return mutate(store, key, &m, options, ret_cas, reterr);
@@ -344,9 +371,9 @@ segue_status segue_write_tombstone(segue_store *store, segue_slice key, uint64_t
                                    segue_error *reterr)
 {
     if (w->body.data) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a tombstone has no body");
-    if (w->n_set == 0) return seg_error_set(reterr, SEGUE_XATTRS_REQUIRED, "a tombstone write needs xattrs");
-    if (cas == 0 && w->n_drop) return seg_error_set(reterr, SEGUE_XATTR_DROP_ON_INSERT, "an insert cannot drop xattrs");
-    segue_status st = need_values(w->set, w->n_set, reterr);
+    if (w->n_set == 0) return nothing_given(key, "no xattrs to set on a tombstone", reterr);
+    if (cas == 0 && w->n_drop) return cannot_drop(SEGUE_XATTR_DROP_ON_INSERT, key, w->drop[0], reterr);
+    segue_status st = need_values(key, w->set, w->n_set, reterr);
     if (st != SEGUE_OK) return st;
     segue_mutation m = mutation_of(w);
     expect_cas(&m, cas);
@@ -362,13 +389,14 @@ segue_status segue_write_tombstone(segue_store *store, segue_slice key, uint64_t
 segue_status segue_write_resurrection(segue_store *store, segue_slice key, const segue_xattr_write *w,
                                       const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
 {
-    if (!w->body.data) return seg_error_set(reterr, SEGUE_BODY_REQUIRED, "a resurrection needs a body");
+    if (!w->body.data) return body_required(key, "a resurrection", reterr);
     return segue_write_with_xattrs(store, key, 0, w, options, ret_cas, reterr);
 }
 
 /* ---- update with xattrs ---- */
 
 typedef struct xattr_update {
+    segue_slice key;
     segue_xattr_update_fn fn;
     void *ctx;
     segue_updated updated; /* what the mutation borrows from */
@@ -398,12 +426,12 @@ static segue_status update_with_xattrs(void *ctx, const segue_record *current, s
     if (st != SEGUE_OK) return st;
     const segue_xattr_write *w = &u->updated.write;
     bool live = current && !current->is_tombstone;
-    st = need_values(w->set, w->n_set, &u->error);
+    st = need_values(u->key, w->set, w->n_set, &u->error);
     if (st != SEGUE_OK) return st;
     if (w->n_set == 0 && (u->updated.is_tombstone || (!w->body.data && w->n_drop == 0)))
-        return seg_error_set(&u->error, SEGUE_XATTRS_REQUIRED, "neither a body nor xattrs were given to write");
+        return nothing_given(u->key, "neither a body nor xattrs to write", &u->error);
     if (!u->updated.is_tombstone && current && current->is_tombstone && w->body.data && w->n_drop)
-        return seg_error_set(&u->error, SEGUE_XATTR_DROP_ON_TOMBSTONE, "a resurrection cannot drop xattrs");
+        return cannot_drop(SEGUE_XATTR_DROP_ON_TOMBSTONE, u->key, w->drop[0], &u->error);
     const segue_macro *start = m->macros;
     size_t n_start = m->n_macros;
     *m = mutation_of(w);
@@ -414,7 +442,7 @@ static segue_status update_with_xattrs(void *ctx, const segue_record *current, s
         m->body_op = live ? SEGUE_BODY_DELETE : SEGUE_BODY_KEEP;
         m->options |= SEGUE_M_AS_TOMBSTONE;
     } else if (!live && !w->body.data) {
-        return seg_error_set(&u->error, SEGUE_BODY_REQUIRED, "a document that is not there needs a body");
+        return body_required(u->key, "a document that is not there", &u->error);
     }
     return SEGUE_OK;
 }
@@ -423,7 +451,7 @@ segue_status segue_write_update_with_xattrs(segue_store *store, segue_slice key,
                                             const segue_update_options *options, segue_outcome *ret_outcome,
                                             segue_error *reterr)
 {
-    xattr_update u = {.fn = fn, .ctx = ctx};
+    xattr_update u = {.key = key, .fn = fn, .ctx = ctx};
     segue_status st = segue_update(store, key, update_with_xattrs, &u, options, ret_outcome, reterr);
     if (st != SEGUE_OK && u.error.status == st && reterr) *reterr = u.error;
     return st;

@@ -10,6 +10,8 @@
 #include "store/reaper.h"
 #include "store/registry.h"
 
+#include <inttypes.h>
+
 segue_status seg_store_make(const segue_backend *backend, const segue_env *env, const char *url,
                             segue_store **ret_store, void **ret_self, segue_error *reterr)
 {
@@ -204,6 +206,7 @@ segue_status segue_put_record(segue_store *store, const segue_record *rec, unsig
 {
     segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
     segue_status st = seg_public_key(store, rec->key, &call);
+    if (st == SEGUE_OK) st = seg_options_check(put_options, SEGUE_PUT_REPLACE, "a put of a record", &call);
     if (st == SEGUE_OK) st = seg_record_check(rec, &call);
     if (st != SEGUE_OK) return st;
     segue_put put = {.rec = storable(rec),
@@ -231,9 +234,15 @@ static segue_status put_with_meta(segue_store *store, const segue_record *rec, u
     put.rec.revision = st == SEGUE_OK ? base.rec.revision + 1 : 1;
     put.source = (segue_source)base.source;
     if (as_expected) st = seg_call_put(store, &put, NULL, call);
-    if (!as_expected || st == SEGUE_EXISTS || st == SEGUE_NOT_FOUND || st == SEGUE_CAS_MISMATCH)
-        return segue_fail(call, SEGUE_CAS_MISMATCH, "%s: the record %s has another CAS than expected", store->url,
-                          seg_quote(rec->key, quoted));
+    if (!as_expected && st == SEGUE_NOT_FOUND)
+        return segue_fail(call, SEGUE_CAS_MISMATCH, "%s: there is no record %s, nor the CAS %" PRIu64, store->url,
+                          seg_quote(rec->key, quoted), old_cas);
+    if (!as_expected)
+        return segue_fail(call, SEGUE_CAS_MISMATCH, "%s: the record %s has the CAS %" PRIu64 ", not %" PRIu64,
+                          store->url, seg_quote(rec->key, quoted), base.rec.cas, old_cas);
+    if (st == SEGUE_EXISTS || st == SEGUE_NOT_FOUND || st == SEGUE_CAS_MISMATCH)
+        return segue_fail(call, SEGUE_CAS_MISMATCH, "%s: the record %s has just lost the CAS %" PRIu64, store->url,
+                          seg_quote(rec->key, quoted), old_cas);
     return st;
 }
 

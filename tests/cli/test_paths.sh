@@ -79,7 +79,7 @@ for try in "2|a..b|1|INVALID_PATH|wrong at byte 2" "1|a.b.c|1|PATH_MISMATCH|comp
     run set --json "$U" fresh --path "$path" "$value"
     true_that "set at $path of $value is $status" [ "$code $(grep -c "\"$status\".*$words" "$T/err")" = "$wanted 1" ]
 done
-refused 1 'another CAS' "set under a wrong CAS" set "$U" fresh --path a 2 --cas "$cas"
+refused 1 'has the CAS [0-9]*, not ' "set under a wrong CAS" set "$U" fresh --path a 2 --cas "$cas"
 refused 2 '\$document' "set of a virtual xattr" set "$U" fresh --xattr '$document.CAS' 1
 refused 1 'not there|no xattr' "delete of an xattr that is not there" set --delete "$U" fresh --xattr _s
 refused 1 'no live document|no record|nothing' "insert into nothing" set --insert "$U" nothing --path a 1

@@ -27,11 +27,11 @@ prints "the greatest number" 18446744073709551615
 expect 0 "incr past it, as JSON" incr --json "$U" n 2 --initial 7 --expiry 1d
 true_that "goes on from 0" grep -qE '^\{"key":"n","value":"1","cas":"[0-9]+","rev":"3","written":true\}$' "$T/out"
 true_that "keeps its expiry" bash -c "'$SEGUE' get --json '$U' n | grep -q '\"exp\":4000000000,'"
-refused 1 'not an unsigned decimal' "incr of what is no number" incr "$U" doc
+refused 1 'no digit at byte 0' "incr of what is no number" incr "$U" doc
 refused 2 'whole number' "incr by what is no number" incr "$U" n 1.5
 refused 2 'whole number' "incr by too much" incr "$U" n 18446744073709551616
 refused 2 'whole number' "a beginning that is no number" incr "$U" n 1 --initial x
-refused 1 'another CAS' "incr under a wrong CAS" incr "$U" n --cas 1
+refused 1 'has the CAS [0-9]*, not ' "incr under a wrong CAS" incr "$U" n --cas 1
 
 expect 0 "reap where nothing has expired" reap "$U"
 prints "none" 0

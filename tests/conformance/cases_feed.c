@@ -387,7 +387,7 @@ static void two_collections_one_cursor(cf *t)
     IS(END, segue_feed_next(feed, 0, &e, &t->err));
     segue_feed_close(feed);
     segue_feed_options o = {.cursor = segue_buf_slice(&cursor)};
-    IS(INVALID_ARGUMENT, segue_feed_open(stores, 1, &o, &feed, &t->err)); /* it is one of two */
+    IS(INVALID_CURSOR, segue_feed_open(stores, 1, &o, &feed, &t->err)); /* it is one of two */
 }
 
 /* ---- writers meanwhile ---- */
@@ -488,7 +488,7 @@ static void wrong_arguments(cf *t)
     segue_feed *feed = NULL;
     for (size_t i = 0; i < sizeof cursors / sizeof cursors[0]; i++) {
         segue_feed_options o = {.cursor = K(cursors[i])};
-        IS(INVALID_ARGUMENT, segue_feed_open(&t->store, 1, &o, &feed, &t->err));
+        IS(INVALID_CURSOR, segue_feed_open(&t->store, 1, &o, &feed, &t->err));
         CHECK(feed == NULL && t->err.message[0]);
     }
     segue_feed_options o = {.flags = 1u << 20};

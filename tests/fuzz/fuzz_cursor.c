@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         segue_slice text = segue_bytes(data, size);
         segue_status st = seg_cursor_read(text, at, n, sizeof at[0], &err);
         if (st != SEGUE_OK) {
-            MUST(st == SEGUE_INVALID_ARGUMENT && err.status == st && err.message[0]);
+            MUST(st == SEGUE_INVALID_CURSOR && err.status == st && err.message[0]);
             /* Past the check, so that mutations reach what is behind it. */
             (void)snprintf(crc, sizeof crc, ".%08x", seg_crc32c(text)); /* fits */
             segue_buf_clear(&signed_text);
