@@ -1,4 +1,4 @@
-/* Conformance: feeds, B10 and scenarios 4, 16, 109 to 116, 119. */
+/* Conformance: feeds, B10 and scenarios 4, 8, 16, 20, 47, 89, 102, 109 to 116, 119, 120. */
 #include "conform.h"
 
 #include <pthread.h>
@@ -234,6 +234,121 @@ static void what_writes_nothing_is_no_event(cf *t)
     segue_feed_close(feed);
 }
 
+static void what_is_too_big_is_no_event(cf *t)
+{
+    size_t size = (size_t)SEGUE_BODY_MAX + 1;
+    char *body = seg_alloc_zero(size);
+    assert_non_null(body);
+    fx_set(t, "a", "1");
+    segue_feed *feed = open_feed(t, 0, SEGUE_FEED_NOW);
+    IS(TOO_BIG, segue_set_raw(t->store, K("a"), segue_bytes(body, size), segue_expiry_none(), NULL, NULL, &t->err));
+    IS(TOO_BIG, segue_set_raw(t->store, K("b"), segue_bytes(body, size), segue_expiry_none(), NULL, NULL, &t->err));
+    nothing_new(t, feed);
+    segue_feed_close(feed);
+    seg_free(body);
+}
+
+static void deleted_and_set_is_backfilled(cf *t)
+{
+    fx_tombstone(t, "k", X("_a=1"));
+    IS(OK, do_set(t, "k", "1"));
+    segue_feed *feed = open_feed(t, SEGUE_FEED_STOP_AT_END, 0);
+    segue_feed_event e = next(t, feed);
+    CHECK(segue_slice_equal(e.rec.key, K("k")) && !e.rec.is_tombstone && segue_slice_equal(e.rec.body, K("1")));
+    EQ(0, e.rec.n_xattrs);
+    EQ(3, e.rec.revision);
+    EQ(t->cas, e.rec.cas);
+    IS(END, segue_feed_next(feed, 0, &e, &t->err));
+    segue_feed_close(feed);
+}
+
+/* The next event is that of this write, and the last. */
+static segue_feed_event only_event(cf *t, segue_feed *feed, uint64_t cas, uint64_t revision)
+{
+    segue_feed_event e = next(t, feed);
+    EQ(cas, e.rec.cas);
+    EQ(revision, e.rec.revision);
+    return e;
+}
+
+static void each_touch_is_an_event(cf *t)
+{
+    fx_doc(t, "k", "1", X("u=2"));
+    segue_feed *feed = open_feed(t, 0, SEGUE_FEED_NOW);
+    IS(OK, do_touch(t, "k", segue_expiry_at(4000000000u)));
+    segue_feed_event e = only_event(t, feed, t->cas, 2);
+    CHECK(e.rec.expiry == 4000000000u && segue_slice_equal(e.rec.body, K("1")) && e.rec.n_xattrs == 1);
+    IS(OK, segue_get_and_touch(t->store, K("k"), segue_expiry_at(4000000001u), NULL, &t->doc, &t->err));
+    e = only_event(t, feed, t->doc.rec.cas, 3);
+    EQ(4000000001u, e.rec.expiry);
+    IS(OK, do_touch(t, "k", segue_expiry_none()));
+    e = only_event(t, feed, t->cas, 4);
+    EQ(0, e.rec.expiry);
+    nothing_new(t, feed);
+    segue_feed_close(feed);
+}
+
+static void writes_of_xattrs_are_events(cf *t)
+{
+    fx_doc_expiring(t, "k", "1", segue_expiry_at(4000000000u), X("_x={\"c\":{\"run1\":1}}", "u=2"));
+    fx_tombstone(t, "gone", X("_x={\"c\":{\"run1\":1}}"));
+    segue_feed *feed = open_feed(t, 0, SEGUE_FEED_NOW);
+    IS(OK, do_xattrs_drop(t, "k", X("_x.c.run1")));
+    segue_feed_event e = only_event(t, feed, t->cas, 2);
+    CHECK(!e.rec.is_tombstone && e.rec.expiry == 4000000000u && segue_slice_equal(e.rec.body, K("1")));
+    EQ(2, e.rec.n_xattrs);
+    CHECK(segue_slice_equal(e.rec.xattrs[0].value, K("{\"c\":{}}")));
+    IS(OK, do_xattrs_drop(t, "gone", X("_x.c.run1")));
+    e = only_event(t, feed, t->cas, 3);
+    CHECK(e.rec.is_tombstone && !e.rec.body.data && e.rec.expiry == 0);
+    CHECK(segue_slice_equal(e.rec.xattrs[0].value, K("{\"c\":{}}")));
+    IS(OK, do_xattrs_update(t, "gone", t->cas, X("_y=1"), segue_expiry_none()));
+    e = only_event(t, feed, t->cas, 4);
+    CHECK(e.rec.is_tombstone && e.rec.n_xattrs == 2);
+    IS(OK, do_delete_with_xattrs(t, "k", X("_x")));
+    e = only_event(t, feed, cf_cas(t, "k"), 3);
+    CHECK(e.rec.is_tombstone && e.rec.n_xattrs == 0 && e.rec.expiry == 0);
+    nothing_new(t, feed);
+    segue_feed_close(feed);
+}
+
+static void a_purge_is_no_event(cf *t)
+{
+    uint64_t purged = 0;
+    if (t->primary && !(segue_store_caps(t->primary) & SEGUE_CAP_KEEP_CAS))
+        return; /* moves to it are told as changes */
+    fx_set(t, "live", "1");
+    fx_tombstone(t, "gone", X("_a=1"));
+    segue_feed *feed = open_feed(t, 0, SEGUE_FEED_NOW);
+    nothing_new(t, feed);
+    IS(OK, do_purge(t, &purged));
+    EQ(1, purged);
+    nothing_new(t, feed);
+    IS(OK, do_add(t, "gone", "2"));
+    (void)only_event(t, feed, t->cas, 1);
+    nothing_new(t, feed);
+    segue_feed_close(feed);
+}
+
+static void records_of_another_store_are_events(cf *t)
+{
+    segue_xattr x = {K("_a"), K("1")};
+    uint64_t cas = fx_doc(t, "k", "1", X("_b=2", "u=3"));
+    segue_feed *feed = open_feed(t, 0, SEGUE_FEED_NOW);
+    segue_record rec = {.key = K("k"), .body = K("[2]"), .cas = cas + 1000, .is_json = true};
+    IS(OK, segue_put_with_meta(t->store, &rec, cas, NULL, &t->err));
+    segue_feed_event e = only_event(t, feed, cas + 1000, cf_revision(t, "k"));
+    CHECK(!e.rec.is_tombstone && e.rec.is_json && segue_slice_equal(e.rec.body, K("[2]")) && e.rec.n_xattrs == 0);
+    rec = (segue_record){.key = K("k"), .cas = cas + 2000, .is_tombstone = true, .xattrs = &x, .n_xattrs = 1};
+    IS(OK, segue_put_with_meta(t->store, &rec, cas + 1000, NULL, &t->err));
+    e = only_event(t, feed, cas + 2000, cf_revision(t, "k"));
+    CHECK(e.rec.is_tombstone && !e.rec.body.data && !e.rec.is_json && e.rec.n_xattrs == 1);
+    CHECK(segue_slice_equal(e.rec.xattrs[0].name, K("_a")) && segue_slice_equal(e.rec.xattrs[0].value, K("1")));
+    IS(CAS_MISMATCH, segue_put_with_meta(t->store, &rec, cas, NULL, &t->err));
+    nothing_new(t, feed);
+    segue_feed_close(feed);
+}
+
 static void append_carries_the_whole_body(cf *t)
 {
     fx_set(t, "a", "one");
@@ -313,18 +428,42 @@ static void contents(cf *t)
     for (size_t i = 0; i < MODES; i++) segue_feed_close(feeds[i]);
 }
 
+/* By each of the raw writes, onto a key of its own. */
+static segue_status write_raw(cf *t, int way, const char *key, segue_slice body)
+{
+    segue_expiry none = segue_expiry_none();
+    uint64_t cas = 0;
+    switch (way) {
+    case 0: return segue_set_raw(t->store, K(key), body, none, NULL, &t->cas, &t->err);
+    case 1: return segue_add_raw(t->store, K(key), body, none, NULL, &t->cas, &t->err);
+    case 2: return segue_write_cas(t->store, K(key), 0, body, none, SEGUE_WRITE_RAW, NULL, &t->cas, &t->err);
+    default: cas = cf_cas(t, "a"); /* the one that the first way has written */
+    }
+    return segue_write_cas(t->store, K("a"), cas, body, none, SEGUE_WRITE_RAW, NULL, &t->cas, &t->err);
+}
+
 static void is_json_is_told(cf *t)
 {
-    static const char *const json[] = {"{\"a\":1}", "[1]", "\"s\"", "1", "true", "null"};
+    static const segue_slice bodies[] = {{"{\"a\":1}", 7}, {"[1]", 3},      {"\"s\"", 3},    {"1", 1},
+                                         {"true", 4},      {"null", 4},     {"-1.5e3", 6},   {"\x01\xff", 2},
+                                         {"a\0b", 3},      {"\"\xff\"", 3}, {"{\"a\":1", 6}, {"", 0}};
+    enum { N_JSON = 7, WAYS = 4 };
+    static const char *const keys[] = {"a", "b", "c", "a"};
     segue_feed *feed = open_feed(t, 0, SEGUE_FEED_NOW);
-    for (size_t i = 0; i < sizeof json / sizeof json[0]; i++) {
-        IS(OK, segue_set_raw(t->store, K("k"), K(json[i]), segue_expiry_none(), NULL, NULL, &t->err));
-        segue_feed_event e = next(t, feed);
-        CHECK(e.rec.is_json && segue_slice_equal(e.rec.body, K(json[i])));
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        for (int way = 0; way < WAYS; way++) {
+            IS(OK, write_raw(t, way, keys[way], bodies[i]));
+            segue_feed_event e = next(t, feed);
+            EQ(t->cas, e.rec.cas);
+            CHECK(e.rec.is_json == (i < N_JSON) && segue_slice_equal(e.rec.body, bodies[i]));
+        }
+        for (int way = 1; way < 3; way++) { /* what is inserted has to go again */
+            IS(OK, do_delete(t, keys[way]));
+            segue_feed_event e = next(t, feed);
+            CHECK(e.rec.is_tombstone && !e.rec.is_json);
+        }
     }
-    IS(OK, segue_set_raw(t->store, K("k"), K("\x01\xff"), segue_expiry_none(), NULL, NULL, &t->err));
-    segue_feed_event e = next(t, feed);
-    CHECK(!e.rec.is_json);
+    nothing_new(t, feed);
     segue_feed_close(feed);
 }
 
@@ -505,6 +644,15 @@ const cf_case cf_feed_cases[] = {
     {"B10b", "equal CASes are told apart by key, over pages", NEEDS_CHANGES | NEEDS_KEEP_CAS | RUNS_ONCE,
      equal_cas_over_pages, NULL},
     {"S4", "what writes nothing delivers no event", NEEDS_CHANGES, what_writes_nothing_is_no_event, NULL},
+    {"S8b", "a document that was deleted and set is backfilled as a live one", NEEDS_CHANGES,
+     deleted_and_set_is_backfilled, NULL},
+    {"S20c", "what is too big is no event", NEEDS_CHANGES, what_is_too_big_is_no_event, NULL},
+    {"S47b", "each touch is an event, with the new expiry", NEEDS_CHANGES, each_touch_is_an_event, NULL},
+    {"S89c", "writes of xattrs are events, of the document or of the tombstone", NEEDS_CHANGES,
+     writes_of_xattrs_are_events, NULL},
+    {"S102b", "a purge is no event", NEEDS_CHANGES | NEEDS_KEEP_CAS, a_purge_is_no_event, NULL},
+    {"S120b", "records under a CAS of another store are events, deletions among them",
+     NEEDS_CHANGES | NEEDS_KEEP_CAS | NEEDS_SINGLE, records_of_another_store_are_events, NULL},
     {"S16", "the event of an append carries the whole body", NEEDS_CHANGES, append_carries_the_whole_body, NULL},
     {"S109", "a backfill tells each document once, in order of CAS", NEEDS_CHANGES, backfill_of_three, NULL},
     {"S109b", "a feed of nothing ends, or waits", NEEDS_CHANGES, nothing_there, NULL},
@@ -516,7 +664,7 @@ const cf_case cf_feed_cases[] = {
     {"S111b", "one cursor serves several collections", NEEDS_CHANGES, two_collections_one_cursor, NULL},
     {"S111c", "malformed cursors and options are refused", NEEDS_CHANGES, wrong_arguments, NULL},
     {"S112", "each feed has the content that it asked for", NEEDS_CHANGES, contents, NULL},
-    {"S113", "events say whether a body is JSON", NEEDS_CHANGES, is_json_is_told, NULL},
+    {"S113", "events say whether a body is JSON, by every raw write", NEEDS_CHANGES, is_json_is_told, NULL},
     {"S115", "a slow consumer sees the last state of each document", NEEDS_CHANGES, a_slow_consumer_sees_the_last,
      NULL},
     {"S116", "events carry the expiry, and what has expired is a deletion", NEEDS_CHANGES, expiry_is_told, NULL},

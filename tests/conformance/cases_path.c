@@ -485,6 +485,143 @@ static void put_with_meta(cf *t)
     CHECK(cf_cas(t, "k") > 78);
 }
 
+/* A dual store tells by the CAS what is newer, as long as it looks into two. */
+static void put_with_meta_when_clean(cf *t)
+{
+    uint64_t purged = 0, cas = fx_set(t, "k", "1");
+    segue_record rec = {.key = K("k"), .body = K("2"), .cas = 77};
+    cf_state before = cf_state_of(t, "k");
+    if (t->target->is_dual) {
+        IS(REFUSED, segue_put_with_meta(t->store, &rec, cas, NULL, &t->err));
+        rec.key = K("new");
+        IS(REFUSED, segue_put_with_meta(t->store, &rec, 0, NULL, &t->err));
+        rec.key = K("k");
+        UNCHANGED("k", before);
+        NOTHING("new");
+        IS(OK, do_purge(t, &purged)); /* it is clean now */
+    }
+    bool keeps = segue_store_caps(t->store) & SEGUE_CAP_KEEP_CAS; /* the primary, which was not asked in legacy */
+    cf_check_status(t, keeps ? SEGUE_OK : SEGUE_UNSUPPORTED,
+                    segue_put_with_meta(t->store, &rec, cf_cas(t, "k"), NULL, &t->err), "put", __FILE__, __LINE__);
+    if (keeps) EQ(77, cf_cas(t, "k"));
+    else BODY_IS("k", "1");
+}
+
+/* ---- B9: what grows by paths ---- */
+
+/* {"b":1,"a":"xxx..."} of this size. */
+static segue_slice json_of_size(char *memory, size_t size)
+{
+    static const char head[] = "{\"b\":1,\"a\":\"";
+    memset(memory, 'x', size);
+    memcpy(memory, head, sizeof head - 1);
+    memcpy(memory + size - 2, "\"}", 2);
+    return segue_bytes(memory, size);
+}
+
+static void sizes_that_grow_by_paths(cf *t)
+{
+    size_t most = SEGUE_BODY_MAX;
+    char *memory = seg_alloc(most + 1);
+    assert_non_null(memory);
+    segue_slice one_less = json_of_size(memory, most - 1);
+    IS(OK, segue_set(t->store, K("k"), one_less, segue_expiry_none(), NULL, NULL, &t->err));
+    IS(OK, subdoc_set(t, "k", ANY_CAS, "b", "10"));
+    uint64_t cas = t->cas;
+    IS(TOO_BIG, subdoc_set(t, "k", ANY_CAS, "b", "100"));
+    IS(TOO_BIG, subdoc_insert(t, "k", ANY_CAS, "c", "1"));
+    IS(OK, do_get(t, "k"));
+    EQ(cas, t->doc.rec.cas);
+    EQ(most, t->doc.rec.body.size);
+    IS(OK, subdoc_set(t, "k", ANY_CAS, "b", "99"));
+    IS(OK, do_delete(t, "k")); /* the file is other cases', too */
+
+    segue_xattr x = {K("u"), one_less};
+    IS(OK, do_set(t, "x", "1"));
+    IS(OK, segue_xattrs_set(t->store, K("x"), &x, 1, NULL, NULL, &t->err));
+    IS(OK, do_xattrs_set(t, "x", X("u.b=10")));
+    cas = t->cas;
+    IS(TOO_BIG, do_xattrs_set(t, "x", X("u.b=100")));
+    IS(TOO_BIG, do_xattrs_set(t, "x", X("u.c=1")));
+    IS(OK, do_get(t, "x"));
+    EQ(cas, t->doc.rec.cas);
+    EQ(most, t->doc.rec.xattrs[0].value.size);
+    IS(OK, do_delete(t, "x"));
+    seg_free(memory);
+    segue_doc_free(&t->doc);
+}
+
+static void values_at_paths(cf *t)
+{
+    size_t most = SEGUE_BODY_MAX;
+    char *memory = seg_alloc(most + 1);
+    assert_non_null(memory);
+    segue_path_op op = {.action = SEGUE_PATH_SET, .in = SEGUE_IN_XATTR, .path = K("u")};
+    segue_mutation m = {.paths = &op, .n_paths = 1};
+    IS(OK, do_set(t, "k", "{}"));
+    op.value = json_of_size(memory, most);
+    IS(OK, do_mutate(t, "k", &m));
+    uint64_t cas = t->outcome.cas;
+    op.value = json_of_size(memory, most + 1);
+    IS(TOO_BIG, do_mutate(t, "k", &m));
+    op.in = SEGUE_IN_BODY;
+    IS(TOO_BIG, do_mutate(t, "k", &m));
+    IS(TOO_BIG, segue_subdoc_set(t->store, K("new"), SEGUE_EXPECT_ANY, 0, K("a"), op.value, NULL, NULL, &t->err));
+    IS(OK, do_get(t, "k"));
+    EQ(cas, t->doc.rec.cas);
+    EQ(most, t->doc.rec.xattrs[0].value.size);
+    NOTHING("new");
+    IS(OK, do_delete(t, "k"));
+    seg_free(memory);
+    segue_doc_free(&t->doc);
+}
+
+static void xattrs_that_paths_make(cf *t)
+{
+    char names[SEGUE_XATTRS_MAX][8];
+    segue_xattr many[SEGUE_XATTRS_MAX];
+    segue_path_op op = {.in = SEGUE_IN_XATTR, .path = K("last.a"), .value = K("1"), .options = SEGUE_PATH_PARENTS};
+    segue_mutation m = {.paths = &op, .n_paths = 1};
+    for (size_t i = 0; i < SEGUE_XATTRS_MAX; i++) {
+        (void)snprintf(names[i], sizeof names[i], "u%zu", i); /* fits */
+        many[i] = (segue_xattr){K(names[i]), K("1")};
+    }
+    fx_set(t, "k", "1");
+    IS(OK, segue_xattrs_set(t->store, K("k"), many, SEGUE_XATTRS_MAX - 1, NULL, NULL, &t->err));
+    IS(OK, do_mutate(t, "k", &m));
+    IS(OK, do_get(t, "k"));
+    EQ(SEGUE_XATTRS_MAX, t->doc.rec.n_xattrs);
+    cf_state before = cf_state_of(t, "k");
+    op.path = K("more.a");
+    IS(TOO_BIG, do_mutate(t, "k", &m));
+    op.path = K("more");
+    IS(TOO_BIG, do_mutate(t, "k", &m));
+    IS(TOO_BIG, do_xattrs_set(t, "k", X("more.a=1")));
+    UNCHANGED("k", before);
+    op.path = K("last.b"); /* in one that is there */
+    IS(OK, do_mutate(t, "k", &m));
+}
+
+static void most_macros(cf *t)
+{
+    char paths[SEGUE_MACROS_MAX + 1][8];
+    segue_macro macros[SEGUE_MACROS_MAX + 1];
+    segue_xattr set = {K("_s"), K("{}")};
+    segue_xattr_write w = {.set = &set, .n_set = 1, .macros = macros, .n_macros = SEGUE_MACROS_MAX + 1};
+    uint64_t cas = fx_doc(t, "k", "{\"foo\": 1}", NULL);
+    for (size_t i = 0; i <= SEGUE_MACROS_MAX; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "_s.m%zu", i); /* fits */
+        macros[i] = CRC_MACRO(paths[i]);
+    }
+    cf_state before = cf_state_of(t, "k");
+    IS(TOO_BIG, segue_write_with_xattrs(t->store, K("k"), cas, &w, NULL, NULL, &t->err));
+    UNCHANGED("k", before);
+    w.n_macros--;
+    IS(OK, segue_write_with_xattrs(t->store, K("k"), cas, &w, NULL, &t->cas, &t->err));
+    READS("k", "_s.m0", "\"0xe9a4f542\"");
+    READS("k", paths[SEGUE_MACROS_MAX - 1], "\"0xe9a4f542\"");
+}
+
 const cf_case cf_path_cases[] = {
     {"S54", "a path write keeps the expiry", 0, path_write_and_expiry, NULL},
     {"S55", "a path write wants the CAS", 0, path_write_wants_the_cas, NULL},
@@ -509,5 +646,11 @@ const cf_case cf_path_cases[] = {
     {"S93", "a macro beside another xattr", 0, macro_beside_another_xattr, NULL},
     {"S100", "macros from a callback that is called again are expanded once", 0, macros_from_a_callback, NULL},
     {"S120", "records under a CAS of another store", NEEDS_KEEP_CAS | NEEDS_SINGLE, put_with_meta, NULL},
+    {"S120c", "a dual store takes records under a CAS of another store only when it is clean", NEEDS_KEEP_CAS,
+     put_with_meta_when_clean, NULL},
+    {"B9g", "bodies and xattrs that grow by paths to 20 MiB and no further", RUNS_ONCE, sizes_that_grow_by_paths, NULL},
+    {"B9h", "values at paths up to 20 MiB", RUNS_ONCE, values_at_paths, NULL},
+    {"B9i", "64 xattrs, and no more, also by paths that make them", 0, xattrs_that_paths_make, NULL},
+    {"B9j", "16 macros in one mutation, and no more", 0, most_macros, NULL},
     {NULL, NULL, 0, NULL, NULL},
 };

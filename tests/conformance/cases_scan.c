@@ -104,14 +104,12 @@ static void tombstones_are_left_out(cf *t)
     assert_string_equal(do_scan(t, NULL, &keys), "a c d");
 }
 
-enum { MANY = 600 };
-
 /* A third of the documents was changed through the store under test, a third deleted, a third not touched. */
-static void many_exactly_once(cf *t)
+static void each_exactly_once(cf *t, int many)
 {
     char key[16];
-    for (int i = 0; i < MANY; i++) {
-        (void)snprintf(key, sizeof key, "key%05d", i * 7919 % MANY); /* fits */
+    for (int i = 0; i < many; i++) {
+        (void)snprintf(key, sizeof key, "key%05d", (int)(i * INT64_C(7919) % many)); /* fits */
         segue_store *where = t->target->place == IN_FALLBACK ? t->fallback : t->store;
         IS(OK, segue_set(where, K(key), K("{\"some\":\"document of a usual length\"}"), segue_expiry_none(), NULL, NULL,
                          &t->err));
@@ -132,8 +130,13 @@ static void many_exactly_once(cf *t)
     }
     segue_scan_close(s);
     IS(END, st);
-    EQ(MANY / 3 * 2, n);
+    EQ((uint64_t)many / 3 * 2, n);
 }
+
+static void many_exactly_once(cf *t) { each_exactly_once(t, 600); }
+
+/* 8192 that are there, over many pages. */
+static void very_many_exactly_once(cf *t) { each_exactly_once(t, 8192 / 2 * 3); }
 
 /* More tombstones in a row than fit on a page hide what is behind them from nobody. */
 static void behind_many_tombstones(cf *t)
@@ -199,6 +202,8 @@ const cf_case cf_scan_cases[] = {
     {"S105b", "a prefix of high bytes has an end too", 0, prefix_of_high_bytes, NULL},
     {"S106", "tombstones are left out unless asked for", 0, tombstones_are_left_out, NULL},
     {"S106b", "many documents are seen exactly once, in order", 0, many_exactly_once, NULL},
+    {"S106f", "8192 documents among deleted ones are seen exactly once, in order", RUNS_ONCE, very_many_exactly_once,
+     NULL},
     {"S106e", "a long row of tombstones hides nothing, and is purged page by page", 0, behind_many_tombstones, NULL},
     {"S106c", "the end stays the end", 0, scan_ends_once, NULL},
     {"S106d", "Segue's own records are refused and not listed", 0, own_records_are_hidden, NULL},
