@@ -66,6 +66,27 @@ static void a_raise_gives_no_value_and_holds_from_then_on(void **state)
     ASSERT_U64(0x900002, next_at(&clock, 1000000, 0));
 }
 
+/* Somebody else is faster, between the look at the clock and the value. */
+static int64_t wall_ns_during_a_raise(void *ctx)
+{
+    seg_clock *clock = ctx;
+    seg_clock_raise(clock, atomic_load(&clock->highest) + 0x900000);
+    return 1000000;
+}
+
+static void a_raise_meanwhile_holds_too(void **state)
+{
+    (void)state;
+    seg_clock clock = {0};
+    segue_env env = *segue_env_default();
+    env.ctx = &clock;
+    env.wall_ns = wall_ns_during_a_raise;
+    ASSERT_U64(0x900001, seg_clock_next(&clock, &env, 0));
+    ASSERT_U64(0x1200002, seg_clock_next(&clock, &env, 0));
+    ASSERT_U64(0x2000001, seg_clock_next(&clock, &env, 0x2000000));
+    ASSERT_U64(0x2000002, next_at(&clock, 1000000, 0));
+}
+
 static void the_counter_runs_over_into_the_time(void **state)
 {
     (void)state;
@@ -150,6 +171,7 @@ int main(void)
         cmocka_unit_test(it_gives_the_values_of_a_hybrid_logical_clock),
         cmocka_unit_test(a_value_is_greater_than_the_floor),
         cmocka_unit_test(a_raise_gives_no_value_and_holds_from_then_on),
+        cmocka_unit_test(a_raise_meanwhile_holds_too),
         cmocka_unit_test(the_counter_runs_over_into_the_time),
         cmocka_unit_test(it_is_never_0_and_bit_63_stays_clear),
         cmocka_unit_test(a_cas_that_leaves_no_room_behind_it_cannot_be_kept),

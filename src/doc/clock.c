@@ -9,9 +9,9 @@
 
 uint64_t seg_clock_next(seg_clock *clock, const segue_env *env, uint64_t floor)
 {
+    uint64_t highest = atomic_load(&clock->highest);
     int64_t wall = seg_wall_ns(env);
     uint64_t now = wall > 0 ? ((uint64_t)wall & ~COUNTER_MASK) & ~TOP_BIT : 0;
-    uint64_t highest = atomic_load(&clock->highest);
     for (;;) {
         uint64_t least = highest > floor ? highest : floor;
         uint64_t next = now > least || !SEG_RULE(CAS_GROWS) ? now : least + 1;
