@@ -467,8 +467,8 @@ static int use_inherited(void)
 static void a_child_may_not_use_what_its_parent_opened(void **state)
 {
     (void)state;
-    inherited = test_open_file("app.db", NULL,
-                               SEGUE_OPEN_NO_REAPER); /* a sanitizer's child of threads may start none */
+    /* Under a sanitizer the child of a process with threads may start none. */
+    inherited = test_open_file("app.db", NULL, SEGUE_OPEN_NO_REAPER);
     assert_ok(set(inherited, "k", "1"));
     assert_int_equal(test_in_child(use_inherited), 0);
     assert_ok(set(inherited, "k", "3"));
