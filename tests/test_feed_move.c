@@ -284,6 +284,41 @@ static void what_expired_before_its_move_is_told(void **state)
     close_scene(&s);
 }
 
+/* ---- clocks that are apart ---- */
+
+static void tell_all(segue_feed *feed, told *t)
+{
+    segue_feed_event e;
+    segue_status st;
+    while ((st = segue_feed_next(feed, 0, &e, &test_err)) == SEGUE_OK) note(t, &e);
+    assert_status(st, SEGUE_TIMEOUT);
+}
+
+/* Everything was told in legacy, and the fallback's clock is ahead of the primary's. A move that is told as a change comes
+ * after all of that, not among it. */
+static void a_move_is_told_after_what_was_told_in_legacy(void **state)
+{
+    const int64_t hour_ns = INT64_C(3600000000000);
+    static told t;
+    scene s;
+    job mover;
+    memset(&t, 0, sizeof t);
+    open_scene(&s, *state, SEGUE_PHASE_LEGACY);
+    segue_policy_free(s.policy); /* without the counter, whose pill is the fallback's newest write */
+    assert_ok(segue_policy_parse(K("{\"unmatched\":\"move\",\"rules\":[]}"), &s.policy, &test_err));
+    segue_feed *feed = open_feed(s.dual, 0);
+    atomic_fetch_add(&skew_ns, hour_ns);
+    fill(s.from, DOCS);
+    tell_all(feed, &t);
+    atomic_fetch_add(&skew_ns, -hour_ns);
+    start(&mover, &s, migrate, 0);
+    finish(&mover);
+    tell_all(feed, &t);
+    check_told(&s, &t, segue_store_caps(s.to) & SEGUE_CAP_KEEP_CAS);
+    segue_feed_close(feed);
+    close_scene(&s);
+}
+
 /* ---- who cannot ---- */
 
 static void a_side_without_changes_is_named(void **state)
@@ -313,7 +348,7 @@ static void a_side_without_changes_is_named(void **state)
 
 int main(void)
 {
-    enum { MOST = 3 * N_PAIRS + 1 };
+    enum { MOST = 4 * N_PAIRS + 1 };
     static char names[MOST][80];
     struct CMUnitTest tests[MOST];
     size_t n = 0;
@@ -330,6 +365,9 @@ int main(void)
         n++;
         (void)snprintf(names[n], sizeof names[n], "what expired before its move: %s", pairs[i].name); /* fits */
         tests[n] = (struct CMUnitTest){names[n], what_expired_before_its_move_is_told, NULL, NULL, u.state};
+        n++;
+        (void)snprintf(names[n], sizeof names[n], "a move after what was told: %s", pairs[i].name); /* fits */
+        tests[n] = (struct CMUnitTest){names[n], a_move_is_told_after_what_was_told_in_legacy, NULL, NULL, u.state};
         n++;
     }
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_side_without_changes_is_named);

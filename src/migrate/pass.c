@@ -228,6 +228,17 @@ static void drain(pool *p, found *f, segue_status st)
     }
 }
 
+/* Where the target gives records a CAS of its own, a move is told by feeds as a change: it has to come after all that they
+ * have told of the source, however far that one's clock is ahead. */
+static segue_status raise_target(segue_migration *m, segue_error *err)
+{
+    uint64_t highest = 0;
+    if (m->keeps_cas || !seg_call_has_highest(m->from) || !seg_call_has_highest(m->to)) return SEGUE_OK;
+    segue_call call = seg_call_new(m->from, 0, err);
+    segue_status st = seg_call_highest(m->from, 0, &highest, &call);
+    return st == SEGUE_OK ? seg_call_highest(m->to, highest, &highest, &call) : st;
+}
+
 static segue_status pass(segue_migration *m, found *f, bool *ret_full, segue_error *err)
 {
     pool p;
@@ -236,7 +247,8 @@ static segue_status pass(segue_migration *m, found *f, bool *ret_full, segue_err
     *ret_full = m->status.cursor.size == 0; /* one that goes on where another ended is two halves */
     m->status.pass++;
     seg_keys_clear(&m->status.failed);
-    segue_status st = start(&p, m, err);
+    segue_status st = raise_target(m, err);
+    if (st == SEGUE_OK) st = start(&p, m, err);
     if (st != SEGUE_OK) return st;
     st = feed(&p, &bounds, f, err);
     drain(&p, f, st);
