@@ -14,9 +14,10 @@ explore: ## Every schedule of every small scene; PART=K/N for a share
 		build/release/tests/segue-explore $(if $(PART),--part $(PART))
 mutants: ## Would the tests notice? Small mutations of all that was changed since they were asked; ONLY=src/dual, PART=K/N, JOBS=n, resumed
 	@tools/setup mutants && nice tools/mutate --keep $(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART)) $(if $(JOBS),--jobs $(JOBS))
-differential: ## A million random operations on mem against a plain model, and on every store against mem; OPERATIONS=n, SEED=n
+differential: ## A million random operations on mem against a plain model, and on each other store against mem; OPERATIONS=n, SEED=n
 	@tools/setup test && cmake --preset release --log-level=WARNING && \
 		cmake --build --preset release --target test_model --target test_differential && \
+		echo "a million operations on each store take about 15 minutes" && \
 		export SEGUE_OPERATIONS=$(or $(OPERATIONS),1000000) $(if $(SEED),SEGUE_SEED=$(SEED)) && \
 		build/release/tests/test_model && build/release/tests/test_differential
 torture: ## Threads, and processes that are killed, judged by their histories; MINUTES=n (2)
