@@ -494,7 +494,7 @@ static void run_touch_xattr(segue_store *s)
 {
     uint64_t cas = plant(s);
     STATUS(SEGUE_CAS_MISMATCH, segue_touch_xattr(s, k, cas + 1, segue_str("_t.x"), two, NULL, NULL, &err));
-    STATUS(SEGUE_INVALID_ARGUMENT, segue_touch_xattr(s, k, 0, segue_str("_t.x"), two, NULL, NULL, &err));
+    STATUS(SEGUE_EXISTS, segue_touch_xattr(s, k, 0, segue_str("_t.x"), two, NULL, NULL, &err));
     OK(segue_touch_xattr(s, k, cas, segue_str("_t.x"), two, NULL, NULL, &err));
     is_shown(s, "L{\"a\":1} json _s=1,_t={\"x\":2},u=2 exp=4294967295");
 }

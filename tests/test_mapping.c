@@ -199,7 +199,7 @@ static const row table[] = {
      {"CAS KEEP xattrs expiry", "NOT_LIVE KEEP xattrs expiry"},
      {50, 87, 88},
      NULL},
-    {"TouchXattrWithCas", "segue_touch_xattr", run_touch_xattr, {"CAS KEEP xattrs"}, {1}, NULL},
+    {"TouchXattrWithCas", "segue_touch_xattr", run_touch_xattr, {"CAS KEEP xattrs", "NOT_LIVE KEEP xattrs"}, {1}, NULL},
     {"SetWithMeta", "segue_put_with_meta", run_set_with_meta, WHOLE, {120}, NULL},
     {"DeleteWithMeta", "segue_put_with_meta", run_delete_with_meta, WHOLE, {120}, NULL},
     {"Scan", "segue_scan_open", run_scan, READ, {8, 84, 90, 104, 105, 106}, NULL},

@@ -99,6 +99,32 @@ static void only_a_dual_store_has_phases(void **state)
     world_close(&w);
 }
 
+/* Each side by itself, also through a filter, in every phase; borrowed. */
+static void a_dual_store_tells_its_two_sides(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_PHASES; i++) {
+        world w;
+        segue_store *filtered = NULL, *primary = NULL, *fallback = NULL;
+        world_open(&w, "", "", all_phases[i]);
+        IS(INVALID_ARGUMENT, segue_dual_sides(w.fault_p, &primary, &fallback));
+        IS(INVALID_ARGUMENT, segue_dual_sides(NULL, &primary, &fallback));
+        assert_true(primary == NULL && fallback == NULL);
+        OK(segue_dual_sides(w.dual, &primary, &fallback));
+        assert_ptr_equal(primary, w.fault_p);
+        assert_ptr_equal(fallback, w.fault_f);
+        OK(segue_dual_sides(w.dual, NULL, NULL));
+        OK(seg_stats_open(w.dual, &filtered, &w.err));
+        primary = fallback = NULL;
+        OK(segue_dual_sides(filtered, &primary, NULL));
+        OK(segue_dual_sides(filtered, NULL, &fallback));
+        assert_true(primary == w.fault_p && fallback == w.fault_f);
+        segue_close(filtered);
+        OK(segue_set(fallback, K("k"), K("1"), segue_expiry_none(), NULL, NULL, &w.err)); /* it is a store as any */
+        world_close(&w);
+    }
+}
+
 /* ---- what each phase reads and writes ---- */
 
 static segue_status append_2(void *ctx, const segue_record *current, segue_mutation *m)
@@ -431,6 +457,7 @@ int main(void)
         cmocka_unit_test(only_the_steps_of_the_chart_are_allowed),
         cmocka_unit_test(phases_have_names),
         cmocka_unit_test(only_a_dual_store_has_phases),
+        cmocka_unit_test(a_dual_store_tells_its_two_sides),
         cmocka_unit_test(legacy_uses_the_fallback_only),
         cmocka_unit_test(sealed_and_clean_use_the_primary_only),
         cmocka_unit_test(forward_writes_the_primary_only),

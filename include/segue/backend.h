@@ -91,7 +91,9 @@ typedef struct segue_page {
 
 /* Copy a record into the page. *ret_full: do not add more (set page->more if there are). NO_MEMORY. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_page_add(segue_page *page, const segue_record *rec, bool *ret_full);
+/* Forget the records, keep their memory and the bounds: to be filled again. */
 SEGUE_API void segue_page_clear(segue_page *page);
+/* Give the memory back; max_docs and max_bytes stay. Legal on {0}. */
 SEGUE_API void segue_page_free(segue_page *page);
 
 /* Keys k with `after` < k (none: no bound) or from <= k, k <= to, resolved by the caller: prefix is already part of them. */

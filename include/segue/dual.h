@@ -44,7 +44,7 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_dual_phase(segue_store *store, seg
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_dual_set_phase(segue_store *store, segue_phase phase, int64_t timeout_ns,
                                                              segue_error *reterr);
 
-/* The two sides. Borrowed: valid while the dual store is open. INVALID_ARGUMENT: not a dual store. */
+/* The two sides. Borrowed: valid while the dual store is open. INVALID_ARGUMENT: not a dual store (nor filters over one). */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_dual_sides(segue_store *store, segue_store **ret_primary,
                                                          segue_store **ret_fallback);
 

@@ -88,10 +88,11 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_record(segue_store *store, seg
 
 /* ---- mutate ------------------------------------------------------------------------------------------------- */
 
-/* Apply one mutation atomically. doc (may be NULL) receives the record as it is afterwards.
- * Statuses as segue_mutation says: EXISTS, CAS_MISMATCH, NOT_FOUND, PATH_NOT_FOUND, NOT_A_NUMBER, TOO_BIG, INVALID_JSON,
- * INVALID_XATTR_NAME, XATTR_SET_AND_DROPPED, XATTR_VALUE_REQUIRED, BODY_REQUIRED, INVALID_ARGUMENT, those of paths,
- * UNSUPPORTED (flags where the engine keeps none; a CAS macro without SEGUE_CAP_CAS_MACROS). */
+/* Apply one mutation atomically. doc (may be NULL) receives the record as it is afterwards. Statuses as segue_mutation says:
+ * EXISTS, CAS_MISMATCH, NOT_FOUND, PATH_NOT_FOUND, NOT_A_NUMBER, TOO_BIG, INVALID_JSON, INVALID_XATTR_NAME,
+ * XATTR_SET_AND_DROPPED, XATTR_VALUE_REQUIRED, BODY_REQUIRED, INVALID_ARGUMENT (also for options that do not exist, before
+ * anything is done), those of paths, UNSUPPORTED (flags where the engine keeps none; a CAS macro without
+ * SEGUE_CAP_CAS_MACROS). */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_mutate(segue_store *store, segue_slice key,
                                                      const segue_mutation *mutation, const segue_options *options,
                                                      segue_outcome *ret_outcome, segue_doc *doc, segue_error *reterr);
@@ -141,7 +142,7 @@ typedef struct segue_range {
 typedef struct segue_scan segue_scan;
 
 /* Records in byte order of key. Each record that exists throughout is seen exactly once; others may be seen or not.
- * range may be NULL (everything). Nothing of *range is needed after the call. */
+ * range may be NULL (everything). Nothing of *range is needed after the call. INVALID_ARGUMENT: options that do not exist. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_scan_open(segue_store *store, const segue_range *range,
                                                         segue_scan **ret_scan, segue_error *reterr);
 

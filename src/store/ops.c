@@ -306,7 +306,8 @@ segue_status segue_touch_xattr(segue_store *store, segue_slice key, uint64_t cas
                                const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
 {
     segue_xattr x = {path, json};
-    segue_mutation m = {.expect = SEGUE_EXPECT_CAS, .cas = cas, .set_xattrs = &x, .n_set_xattrs = 1};
+    segue_mutation m = {.set_xattrs = &x, .n_set_xattrs = 1};
+    expect_cas(&m, cas);
     return mutate(store, key, &m, options, ret_cas, reterr);
 }
 

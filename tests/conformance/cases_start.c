@@ -98,6 +98,7 @@ VERB(delete_with_xattrs, do_delete_with_xattrs(t, a->key, X("_s")))
 VERB(delete_with_missing, do_delete_with_xattrs(t, a->key, X("none")))
 VERB(touch_xattr, segue_touch_xattr(S, a->cas, K("_s.x"), K("2"), NULL, E))
 VERB(touch_xattr_wrong, segue_touch_xattr(S, a->cas + 1, K("_s.x"), K("2"), NULL, E))
+VERB(touch_xattr_0, segue_touch_xattr(S, 0, K("_s.x"), K("2"), NULL, E))
 VERB(write_0, do_write(t, a->key, 0, "2", X("_n=1"), NULL))
 VERB(write_by_cas, do_write(t, a->key, a->cas, "2", X("_n=1"), X("_s")))
 VERB(write_xattrs_by_cas, do_write(t, a->key, a->cas, NULL, X("_n=1"), X("_s")))
@@ -229,6 +230,7 @@ static const row rows[] = {
     ROW(delete_with_xattrs, NOT_FOUND, '=', OK, 'T', OK, 'T'),
     ROW(delete_with_missing, NOT_FOUND, '=', OK, 'T', NOT_FOUND, '='),
     ROW(touch_xattr, NOT_FOUND, '=', OK, 'L', OK, 'T'),
+    ROW(touch_xattr_0, NOT_FOUND, '=', EXISTS, '=', OK, 'T'),
     ROW(touch_xattr_wrong, NOT_FOUND, '=', CAS_MISMATCH, '=', CAS_MISMATCH, '='),
     ROW(write_0, OK, 'L', EXISTS, '=', OK, 'L'),
     ROW(write_by_cas, NOT_FOUND, '=', OK, 'L', NOT_FOUND, '='),

@@ -553,7 +553,6 @@ segue_status model_delete_with_xattrs(model *m, unsigned key, const model_edit *
 segue_status model_touch_xattr(model *m, unsigned key, uint64_t cas, const model_edit *e)
 {
     model_doc d = begin(m, key);
-    if (!cas) return SEGUE_INVALID_ARGUMENT;
     segue_status st = is_sound(e);
     if (st == SEGUE_OK) st = has_cas(&d, cas, false);
     return st == SEGUE_OK ? write_xattrs(m, &d, e, as_it_is, false) : st;
