@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const int64_t timeout_ns = INT64_C(30000000000);
 enum { INITIAL = 1000000 };
 
 /* One write(2): asked, answered, or both at once (what an update's callback saw). */
@@ -96,7 +95,7 @@ static bool saw(torture_client *c, const segue_record *rec, seg_op *op)
 static segue_status do_get(torture_client *c, segue_slice key, seg_op *op, segue_error *err)
 {
     SEG_AUTO(segue_doc) doc = {0};
-    segue_options options = {.timeout_ns = timeout_ns};
+    segue_options options = {.timeout_ns = c->timeout_ns};
     segue_status st = segue_get(c->store, key, &options, &doc, err);
     if (st == SEGUE_OK && !saw(c, &doc.rec, op)) st = SEGUE_CORRUPT;
     return st;
@@ -166,7 +165,7 @@ static void act(torture_client *c)
     char name[8], digits[21];
     segue_error err = {0};
     segue_outcome outcome = {0};
-    segue_options options = {.timeout_ns = timeout_ns};
+    segue_options options = {.timeout_ns = c->timeout_ns};
     unsigned key = (unsigned)(next(c) % TORTURE_KEYS);
     segue_slice k = torture_key(name, c->prefix, key);
     seg_op op = choose(c, key);
@@ -182,7 +181,7 @@ static void act(torture_client *c)
         st = do_get(c, k, &op, &err);
     } else if (op.kind == SEG_ASK_UPDATE) {
         update u = {c, key, &op, text};
-        segue_update_options o = {.timeout_ns = timeout_ns};
+        segue_update_options o = {.timeout_ns = c->timeout_ns};
         st = segue_update(c->store, k, see_and_set, &u, &o, &outcome, &err);
     } else {
         segue_mutation m = mutation_of(&op, text, &x);

@@ -17,6 +17,7 @@ typedef struct torture_client {
     const char *prefix; /* of its keys; one character */
     unsigned number;    /* nobody else ever has it, no earlier life of its process either */
     unsigned pace_us;   /* a rest after each operation */
+    int64_t timeout_ns; /* of each operation */
     atomic_bool *stop;
     /* its own */
     uint64_t random, written;
