@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "base/env.h"
 #include "doc/doc.h"
+#include "doc/pill.h"
 #include "store/call.h"
 #include "support/power.h"
 #include <segue/feed.h>
@@ -74,7 +75,7 @@ static void make_tombstone(crash_record *r)
     r->rec.is_tombstone = true;
 }
 
-unsigned crash_records(crash_record out[CRASH_RECORDS_MAX], bool has_flags)
+unsigned crash_records(crash_record out[CRASH_RECORDS_MAX], bool has_flags, bool has_pill)
 {
     unsigned n = 0;
     char key[CRASH_KEY_MAX], body[32];
@@ -96,6 +97,7 @@ unsigned crash_records(crash_record out[CRASH_RECORDS_MAX], bool has_flags)
     (void)add_record(out, &n, "hb:2", "1");
     (void)add_record(out, &n, "n:early", "41");
     (void)add_record(out, &n, "n:late", "7");
+    if (has_pill) (void)add_record(out, &n, CRASH_PILL, "33");
     (void)add_record(out, &n, "other", "\"stays\"");
     return n;
 }
@@ -199,7 +201,7 @@ static bool hides_fallback(const crash_client *c, const char *key)
     SEG_AUTO(segue_doc) doc = {0};
     segue_phase phase = SEGUE_PHASE_LEGACY;
     bool is_dual = segue_dual_phase(c->dual, &phase) == SEGUE_OK && phase == SEGUE_PHASE_FORWARD;
-    return is_dual && segue_get(c->from, segue_str(key), NULL, &doc, NULL) == SEGUE_OK;
+    return is_dual && !c->keeps && segue_get(c->from, segue_str(key), NULL, &doc, NULL) == SEGUE_OK;
 }
 
 static bool do_step(crash_client *c, const crash_step *step, unsigned number)
@@ -244,7 +246,7 @@ bool crash_take_step(crash_client *c)
     if (shared->next_step == c->n_steps) return true;
     if (c->to && segue_dual_phase(c->dual, &phase) != SEGUE_OK)
         return crash_fail(shared, "the dual store has no phase");
-    if (phase == SEGUE_PHASE_HOLD) return true;
+    if (phase == SEGUE_PHASE_HOLD || (phase == SEGUE_PHASE_LEGACY && c->keeps)) return true;
     unsigned number = shared->next_step;
     const crash_step *step = &c->script[number];
     if (step->op == OP_HIDE && c->in_run && !c->sweep_rests) return true;
@@ -442,6 +444,10 @@ static bool judge_from(crash_client *c, const char *key, const segue_record *sta
     j.courses[0].there = start != NULL;
     bool ok = !start || segue_doc_assign(&j.courses[0].doc, start) == SEGUE_OK;
     if (start) j.least_cas = start->cas;
+    if (strcmp(key, CRASH_PILL) == 0) { /* it gets one of the primary's */
+        j.courses[0].any_cas = true;
+        j.least_cas--;
+    }
     ok = ok && judge_key(&j, store, moment, when);
     for (unsigned i = 0; i < COURSES_MAX; i++) segue_doc_free(&j.courses[i].doc);
     return ok;
@@ -453,7 +459,7 @@ static bool is_moved(const char *key) { return key[0] != 'h' && key[0] != 'o'; }
 bool crash_judge(crash_client *c, segue_store *store, crash_moment moment, const char *when)
 {
     crash_record records[CRASH_RECORDS_MAX];
-    unsigned n = crash_records(records, c->has_flags);
+    unsigned n = crash_records(records, c->has_flags, c->has_pill);
     for (unsigned i = 0; i < n; i++)
         if (is_moved(records[i].key) && !judge_from(c, records[i].key, &records[i].rec, store, moment, when))
             return false;
@@ -464,4 +470,40 @@ bool crash_judge(crash_client *c, segue_store *store, crash_moment moment, const
         if (is_new && !judge_from(c, key, NULL, store, moment, when)) return false;
     }
     return true;
+}
+
+static bool is_kept(crash_client *c, const crash_record *r)
+{
+    SEG_AUTO(segue_doc) found = {0};
+    SEG_AUTO(segue_doc) want = {0};
+    char have[160], had[160];
+    uint64_t number = 0;
+    segue_error err = {0};
+    segue_status st = segue_get_record(c->from, r->rec.key, NULL, &found, &err);
+    if (st != SEGUE_OK) return crash_fail(c->shared, "in the end, in the fallback: %s: %s", r->key, err.message);
+    if (strcmp(r->key, CRASH_PILL) == 0)
+        return (seg_pill_read(&found.rec, &number) && number == 33) || crash_fail(c->shared, "the pill has changed");
+    if (segue_doc_assign(&want, &r->rec) != SEGUE_OK) return crash_fail(c->shared, "out of memory");
+    seg_doc_expire(&want, (uint64_t)(BEGIN_S + c->shared->now_ns / SECOND));
+    return (seg_record_same_content(&want.rec, &found.rec) && want.rec.revision == found.rec.revision &&
+            want.rec.cas == found.rec.cas) ||
+           crash_fail(c->shared, "in the end, in the fallback: %s is %s; it was %s", r->key,
+                      describe(have, &found.rec, true, false), describe(had, &want.rec, true, false));
+}
+
+bool crash_judge_kept(crash_client *c)
+{
+    crash_record records[CRASH_RECORDS_MAX];
+    unsigned n = crash_records(records, c->has_flags, c->has_pill);
+    segue_page page = {.max_docs = 1000, .max_bytes = SIZE_MAX};
+    segue_bounds all = {.tombstones = true};
+    segue_error err = {0};
+    segue_call call = seg_call_new(c->from, 0, &err);
+    segue_status st = seg_call_scan(c->from, &all, &page, &call);
+    size_t there = page.n;
+    segue_page_free(&page);
+    if (st != SEGUE_OK) return crash_fail(c->shared, "the last scan: %s", err.message);
+    for (unsigned i = 0; i < n; i++)
+        if (!is_kept(c, &records[i])) return false;
+    return there == n || crash_fail(c->shared, "the fallback had %u records, and has %zu", n, there);
 }

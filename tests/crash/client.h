@@ -34,7 +34,13 @@ typedef struct crash_step {
 
 typedef enum crash_state { ENTRY_ASKED, ENTRY_ANSWERED, ENTRY_LOST, ENTRY_APPLIED } crash_state;
 
-enum { CRASH_LOG_MAX = 128, CRASH_KEY_MAX = 16, CRASH_RECORDS_MAX = 32 };
+enum {
+    CRASH_LOG_MAX = 128,
+    CRASH_KEY_MAX = 16,
+    CRASH_RECORDS_MAX = 32,
+    CRASH_GROUP = 4, /* threads, and the writes of each: see group.h */
+    CRASH_GROUP_WRITES = 4
+};
 
 /* One thing that the client asked. LOST: its process was killed in it, and what there was afterwards shows that it was not
  * applied; APPLIED: that it was. */
@@ -61,7 +67,8 @@ typedef struct crash_shared {
     unsigned n_entries;
     crash_entry entries[CRASH_LOG_MAX];
     uint64_t told_cas; /* the greatest that a feed has told */
-    bool durable;      /* stores are opened with sync=full */
+    unsigned group_asked[CRASH_GROUP], group_acked[CRASH_GROUP];
+    bool durable; /* stores are opened with sync=full */
     bool failed;
     char why[900];
 } crash_shared;
@@ -71,20 +78,23 @@ bool crash_fail(crash_shared *shared, const char *format, ...) __attribute__((fo
 /* The environment of every store: clocks that stand still but for sleeps and the script. */
 segue_env crash_env(crash_shared *shared);
 
-/* The records that the fallback has at first. */
+/* The records that the fallback has at first, as a dual store shows them. */
 typedef struct crash_record {
     segue_record rec;
     char key[CRASH_KEY_MAX], body[64];
     segue_xattr xattrs[2];
 } crash_record;
-unsigned crash_records(crash_record out[CRASH_RECORDS_MAX], bool has_flags);
+unsigned crash_records(crash_record out[CRASH_RECORDS_MAX], bool has_flags, bool has_pill);
+/* The one that lies there as a pill, whose hand-over somebody else has begun. */
+#define CRASH_PILL "n:pill"
 
 typedef struct crash_client {
     crash_shared *shared;
     segue_store *dual, *from, *to;
     const crash_step *script;
     unsigned n_steps;
-    bool has_flags;
+    bool has_flags, has_pill;
+    bool keeps;               /* the fallback is copied: nobody writes it */
     bool in_run, sweep_rests; /* a migration waits until the step is taken; it is between two pages */
 } crash_client;
 
@@ -95,5 +105,7 @@ typedef enum crash_moment { CRASH_DURING, CRASH_CLEANING, CRASH_AT_END } crash_m
 /* Every key as `store` shows it is what the acknowledged writes have made it; a write that nobody has answered is there wholly
  * or not at all, which is settled now. At the end: moved, sealed and cleaned. */
 bool crash_judge(crash_client *c, segue_store *store, crash_moment moment, const char *when);
+/* The fallback has what it had at first, and nothing else. */
+bool crash_judge_kept(crash_client *c);
 
 #endif

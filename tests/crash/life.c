@@ -2,24 +2,28 @@
 #include "crash/life.h"
 
 #include "base/base.h"
+#include "crash/group.h"
 #include "doc/doc.h"
+#include "doc/pill.h"
 #include "store/filters.h"
 #include "support/bucket.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+static bool has_threads;
+
 /* The sweep does without threads when none can be made. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {
-    (void)thread;
-    (void)attr;
-    (void)fn;
-    (void)arg;
-    return EAGAIN;
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = NULL;
+    void *found = has_threads ? dlsym(RTLD_NEXT, "pthread_create") : NULL;
+    memcpy(&real, &found, sizeof real);
+    return real ? real(thread, attr, fn, arg) : EAGAIN;
 }
 
 /* ---- the scenes ---- */
@@ -71,6 +75,17 @@ static const crash_step moving[] = {
     {OP_REAP, ""},
 };
 
+/* Beside a copy: nothing is ever written to the fallback. */
+static const crash_step copying[] = {
+    {OP_SET, "d:00"},       {OP_DELETE, "d:10"}, {OP_INCR, "n:early"}, {OP_XATTR, "d:11"}, {OP_ADD, "e:1"},
+    {OP_INCR, "n:pill"},    {OP_SET, "d:15"},    {OP_DELETE, "d:16"},  {OP_PATH, "d:01"},  {OP_TOUCH, "d:14"},
+    {OP_CAS_SET, "d:15"},   {OP_INCR, "n:late"}, {OP_DELETE, "d:12"},  {OP_ADD, "d:12"},   {OP_TOMBSTONE, "d:13"},
+    {OP_FEED, ""},          {OP_REAP, ""},       {OP_APPEND, "d:07"},  {OP_XATTR, "d:05"}, {OP_SET, "d:06"},
+    {OP_DELETE, "d:00"},    {OP_ADD, "e:2"},     {OP_INCR, "n:pill"},  {OP_DELETE, "e:1"}, {OP_TOUCH, "d:02"},
+    {OP_SET, "d:03"},       {OP_DELETE, "d:08"}, {OP_INCR, "n:early"}, {OP_FEED, ""},      {OP_SET, "d:last"},
+    {OP_TOMBSTONE, "d:16"}, {OP_DELETE, "d:09"}, {OP_XATTR, "d:10"},   {OP_REAP, ""},
+};
+
 /* On one store. */
 static const crash_step alone[] = {
     {OP_SET, "d:00"},    {OP_DELETE, "d:01"}, {OP_INCR, "n:early"},   {OP_XATTR, "d:11"},   {OP_ADD, "e:1"},
@@ -111,11 +126,16 @@ const crash_scene crash_scenes[] = {
      .n_legacy = 1, .on_foreign = SEGUE_FOREIGN_NEWER},
     {"one file, foreign writes", "sqlite:%s/one.db?sync=off&collection=a.a", "sqlite:%s/one.db?sync=off&collection=b.b",
      SCRIPT(foreign), .n_legacy = 1, .on_foreign = SEGUE_FOREIGN_NEWER},
+    {"two files, kept", "sqlite:%s/from.db?sync=off", "sqlite:%s/to.db?sync=off", SCRIPT(copying), .keeps = true},
+    {"one file, kept", "sqlite:%s/one.db?sync=off&collection=a.a", "sqlite:%s/one.db?sync=off&collection=b.b",
+     SCRIPT(copying), .keeps = true},
     {"two files, long logs", "sqlite:%s/from.db?sync=off", "sqlite:%s/to.db?sync=off", SCRIPT(big), .n_legacy = 3,
      .is_long = true},
     {"one SQLite file", "sqlite:%s/from.db?sync=off", NULL, SCRIPT(alone), .is_old = true},
     {"one SQLite file, sync=normal", "sqlite:%s/from.db?sync=normal", NULL, SCRIPT(alone), .may_lose = true},
     {"one bucket alone", "rosmar:%s/bucket?collection=old.one", NULL, SCRIPT(alone), .n_legacy = 0},
+    {"one SQLite file, groups", "sqlite:%s/from.db?sync=off", NULL, NULL, 0, .is_group = true},
+    {"one bucket, groups", "rosmar:%s/bucket?collection=old.one", NULL, NULL, 0, .is_group = true},
 };
 const unsigned crash_n_scenes = sizeof crash_scenes / sizeof crash_scenes[0];
 
@@ -124,7 +144,7 @@ static const char policy_text[] = "{\"rules\":[{\"prefix\":\"n:\",\"action\":\"c
                                   "{\"prefix\":\"hb:\",\"action\":\"drop\"},"
                                   "{\"key\":\"d:last\",\"action\":\"move\",\"last\":true},"
                                   "{\"glob\":\"?:*\",\"action\":\"move\"}]}";
-enum { MOVED = 21, PAGE = 5, RUNS = 8 };
+enum { MOVED = 22, PAGE = 5, RUNS = 8 };
 
 /* ---- stores ---- */
 
@@ -167,10 +187,17 @@ bool crash_make_stores(const crash_scene *scene, const char *folder, crash_share
     if (strstr(scene->from, "rosmar:")) test_copy_bucket("sg-bucket", path);
     segue_store *from = open_store(scene->from, folder, &env, shared);
     if (!from) return false;
-    unsigned n = crash_records(records, segue_store_caps(from) & SEGUE_CAP_FLAGS);
+    unsigned n = crash_records(records, segue_store_caps(from) & SEGUE_CAP_FLAGS, scene->to != NULL);
     segue_status st = SEGUE_OK;
-    for (unsigned i = 0; i < n && st == SEGUE_OK; i++)
-        st = segue_put_record(from, &records[i].rec, 0, NULL, NULL, &err);
+    for (unsigned i = 0; i < n && st == SEGUE_OK; i++) {
+        SEG_AUTO(segue_buf) pill = {0};
+        segue_record rec = records[i].rec;
+        if (strcmp(records[i].key, CRASH_PILL) == 0) {
+            st = seg_pill_write(33, env.wall_ns(env.ctx), &pill);
+            rec.body = segue_buf_slice(&pill);
+        }
+        if (st == SEGUE_OK) st = segue_put_record(from, &rec, 0, NULL, NULL, &err);
+    }
     segue_close(from);
     if (st == SEGUE_OK && scene->is_old) make_old(folder);
     return st == SEGUE_OK || crash_fail(shared, "filling: %s", err.message);
@@ -231,6 +258,8 @@ static bool open_all(life *l, const char *folder, const segue_env *env)
     if (st == SEGUE_OK) st = seg_fault_open(c->to, &l->fault_to, &l->err);
     if (st == SEGUE_OK) st = segue_policy_parse(segue_str(policy_text), &l->policy, &l->err);
     c->has_flags = segue_store_caps(c->from) & SEGUE_CAP_FLAGS;
+    c->has_pill = true;
+    c->keeps = l->scene->keeps;
     return st == SEGUE_OK || crash_fail(l->shared, "opening: %s", l->err.message);
 }
 
@@ -248,6 +277,7 @@ static segue_migration *open_migration(life *l, bool hold_seal)
                                        .dual = l->client.dual,
                                        .page_docs = PAGE,
                                        .hold_seal = hold_seal,
+                                       .keep = l->scene->keeps,
                                        .stale_ns = l->shared->durable, /* it was this process that wrote it down */
                                        .on_foreign_write = l->scene->on_foreign};
     if (segue_migration_open(l->fault_from, l->fault_to, &options, &m, &l->err) != SEGUE_OK)
@@ -320,7 +350,8 @@ static bool verify(life *l)
         return crash_fail(l->shared, "a verification in stage %s: %s", segue_stage_name(stage), l->err.message);
     uint64_t least = MOVED;
     for (unsigned i = 0; i < l->shared->n_entries; i++) least -= l->shared->entries[i].op == OP_OUTSIDE_ERASE;
-    if (stage == SEGUE_STAGE_VERIFIED && v.checked < least)
+    /* What a client has written already is nothing to copy, and nothing to remember. */
+    if (stage == SEGUE_STAGE_VERIFIED && v.checked < least && !l->scene->keeps)
         return crash_fail(l->shared, "the manifests know of %llu records, %llu were moved",
                           (unsigned long long)v.checked, (unsigned long long)least);
     return !l->shared->failed;
@@ -396,8 +427,21 @@ static bool live_on_one(life *l, const char *folder, const segue_env *env)
     return ok && !l->shared->failed;
 }
 
+static bool live_in_group(const crash_scene *scene, const char *folder, crash_shared *shared)
+{
+    char path[300];
+    bool is_bucket = strstr(scene->from, "rosmar:");
+    (void)snprintf(path, sizeof path, "%s/%s", folder, is_bucket ? "bucket/rosmar.sqlite3" : "from.db"); /* fits */
+    segue_store *store = open_store(scene->from, folder, NULL, shared);
+    has_threads = true;
+    bool ok = store && crash_group_live(store, path, shared);
+    segue_close(store);
+    return ok && !shared->failed;
+}
+
 bool crash_live(const crash_scene *scene, const char *folder, crash_shared *shared)
 {
+    if (scene->is_group) return live_in_group(scene, folder, shared);
     segue_env env = crash_env(shared);
     life l = {.scene = scene, .shared = shared};
     l.client = (crash_client){.shared = shared, .script = scene->script, .n_steps = scene->n_steps};
@@ -408,7 +452,8 @@ bool crash_live(const crash_scene *scene, const char *folder, crash_shared *shar
     ok = ok && crash_judge(c, c->dual, moment, "at the start");
     ok = ok && (stage_of(&l) == SEGUE_STAGE_NONE || verify(&l)) && migrate(&l);
     ok = ok && crash_judge(c, c->dual, CRASH_AT_END, "in the end") &&
-         crash_judge(c, c->to, CRASH_AT_END, "in the primary in the end") && check_end(&l, c->from, "other") &&
+         crash_judge(c, c->to, CRASH_AT_END, "in the primary in the end") &&
+         (scene->keeps ? crash_judge_kept(c) : check_end(&l, c->from, "other")) &&
          check_end(&l, c->to, "_segue:migration:default");
     close_all(&l);
     return ok && !shared->failed;

@@ -14,6 +14,8 @@ typedef struct crash_scene {
     segue_on_foreign on_foreign;
     bool is_old;   /* the fallback's file has the first version of the format */
     bool is_long;  /* only for the points of checkpoints */
+    bool keeps;    /* a copy: the fallback stays as it is */
+    bool is_group; /* several threads on one store instead: group.h */
     bool may_lose; /* the power may take what was acknowledged last, in order */
 } crash_scene;
 

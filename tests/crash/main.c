@@ -5,6 +5,7 @@
  *   (nothing)  some hits of each point: the first, the last, and some in between; --all: every hit
  *   --power    instead, the power goes at some moments of such migrations; --all: at every moment, see power_loss.h
  *   --teeth    without each rule of base/rules.def that this must miss, something of it fails
+ *   --part K/N a share of the deaths, or of the moments
  *
  * A failure prints the options that do it again. */
 #include "crash/life.h"
@@ -27,10 +28,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    SOME_HITS = 2,
-    RECOVERIES = 4
-}; /* besides the first and the last; kills at a point that only recoveries come by */
+/* Besides the first and the last, of a scene and where a rule is off; kills at a point that only recoveries come by. */
+enum { SOME_HITS = 2, MORE_HITS = 8, RECOVERIES = 4 };
 
 typedef struct crasher {
     char folder[100];
@@ -41,6 +40,9 @@ typedef struct crasher {
     uint64_t undisturbed[SEG_N_CRASH_POINTS]; /* hits of a life of this scene without deaths */
     uint64_t visits[SEG_N_CRASH_POINTS], kills[SEG_N_CRASH_POINTS];
     uint64_t random, lives;
+    unsigned some_hits, part, n_parts;
+    uint64_t unit; /* deaths that were due so far, in all parts */
+    int64_t began_ns, told_ns;
     bool is_power;
     crash_power power;
     char again[200], said[1200];
@@ -95,6 +97,21 @@ static void sub_folder(const crasher *c, const char *name, char out[200])
     (void)snprintf(out, 200, "%s/%s", c->folder, name); /* fits */
 }
 
+/* ---- progress ---- */
+
+static int64_t now(void) { return seg_mono_ns(segue_env_default()); }
+
+static void tell_progress(crasher *c, const crash_scene *scene)
+{
+    static const int64_t second = 1000000000;
+    if (now() - c->told_ns < 10 * second) return;
+    c->told_ns = now();
+    printf("# %s: %llu lives, %lld s\n", scene->name, (unsigned long long)c->lives,
+           (long long)((c->told_ns - c->began_ns) / second));
+}
+
+static bool is_mine(crasher *c) { return c->unit++ % c->n_parts == c->part; }
+
 /* ---- lives ---- */
 
 /* How a life ended. */
@@ -110,6 +127,7 @@ static ending live(crasher *c, const crash_scene *scene, seg_crash_point point, 
     crash->point = point;
     crash->nth = nth;
     c->lives++;
+    tell_progress(c, scene);
     pid_t child = fork();
     must(child >= 0, "fork");
     if (child == 0) {
@@ -168,6 +186,7 @@ static bool die(crasher *c, const crash_scene *scene, const deaths *d)
 {
     begin_case(c);
     ending e = live(c, scene, d->point, d->nth, false);
+    if (e == ENDED_WELL && scene->is_group) return true; /* more of its writes went together */
     if (e == ENDED_WELL) (void)crash_fail(c->shared, "it was not killed: the hits are not the same each time");
     if (e != WAS_KILLED) return report_kill(c, scene, d, "before it was killed");
     c->kills[d->point]++;
@@ -203,17 +222,28 @@ static uint64_t pick(crasher *c, uint64_t n)
     return (c->random >> 33) % n;
 }
 
+static bool find_point(const char *name, seg_crash_point *ret_point)
+{
+    for (int i = 0; i < SEG_N_CRASH_POINTS; i++)
+        if (strcmp(name, seg_crash_name((seg_crash_point)i)) == 0) {
+            *ret_point = (seg_crash_point)i;
+            return true;
+        }
+    return false;
+}
+
 static bool run_point(crasher *c, const crash_scene *scene, seg_crash_point point, uint64_t hits)
 {
     deaths d = {.point = point, .nth = c->hit ? c->hit : 1, .has_second = !c->hit || c->then, .second = point};
-    for (int i = 0; c->then && i < SEG_N_CRASH_POINTS; i++)
-        if (strcmp(c->then, seg_crash_name((seg_crash_point)i)) == 0) d.second = (seg_crash_point)i;
-    bool ok = die(c, scene, &d);
+    if (c->then) (void)find_point(c->then, &d.second); /* it was found before */
+    bool ok = !is_mine(c) || die(c, scene, &d);
     if (c->hit) return ok;
-    for (uint64_t n = 1; ok && c->all && n <= hits; n++) ok = die_and_recover(c, scene, point, n);
-    for (unsigned i = 0; ok && !c->all && i < SOME_HITS && hits > 2; i++)
-        ok = die_and_recover(c, scene, point, 1 + pick(c, hits));
-    return ok && (c->all || hits == 1 || die_and_recover(c, scene, point, hits));
+    for (uint64_t n = 1; ok && c->all && n <= hits; n++) ok = !is_mine(c) || die_and_recover(c, scene, point, n);
+    for (unsigned i = 0; ok && !c->all && i < c->some_hits && hits > 2; i++) {
+        uint64_t n = 1 + pick(c, hits);
+        ok = !is_mine(c) || die_and_recover(c, scene, point, n);
+    }
+    return ok && (c->all || hits == 1 || !is_mine(c) || die_and_recover(c, scene, point, hits));
 }
 
 static bool make_start(crasher *c, const crash_scene *scene)
@@ -236,6 +266,10 @@ static bool run_scene(crasher *c, const crash_scene *scene)
     begin_case(c);
     if (live(c, scene, 0, 0, false) != ENDED_WELL) return report(c, "undisturbed", "'%s'", scene->name);
     memcpy(hits, (const void *)c->shared->crash.hits, sizeof c->undisturbed);
+    if (scene->is_group && hits[SEG_CRASH_COMMIT_DONE] >= CRASH_GROUP * CRASH_GROUP_WRITES) {
+        (void)crash_fail(c->shared, "no two writes went into one transaction");
+        return report(c, "undisturbed", "'%s'", scene->name);
+    }
     bool ok = true;
     for (int i = 0; ok && i < SEG_N_CRASH_POINTS; i++) {
         bool is_checkpoint = i == SEG_CRASH_CHECKPOINT_DUE || i == SEG_CRASH_CHECKPOINT_DONE;
@@ -266,12 +300,24 @@ static bool lose_power(crasher *c, const crash_scene *scene)
     char folder[200];
     crash_power *p = &c->power;
     uint64_t images = p->images;
+    if (scene->is_group) return true;           /* one thread is written down */
     if (scene->is_long && !c->all) return true; /* its images are large */
     if (!make_start(c, scene)) return false;
     begin_case(c);
     sub_folder(c, "case", folder);
-    *p = (crash_power){folder, c->shared, empty_case, live_on, c, c->all && !scene->is_long, p->moment, p->loss,
-                       1,      p->images, p->moments, 0,       0};
+    *p = (crash_power){.folder = folder,
+                       .shared = c->shared,
+                       .empty = empty_case,
+                       .live = live_on,
+                       .ctx = c,
+                       .all = c->all && !scene->is_long,
+                       .moment = p->moment,
+                       .loss = p->loss,
+                       .random = 1,
+                       .images = p->images,
+                       .moments = p->moments,
+                       .part = c->part,
+                       .n_parts = c->n_parts};
     if (!crash_power_run(p, scene))
         return report(c, "loss of power", "'%s' --power --moment %llu --loss %llu", scene->name,
                       (unsigned long long)p->failed_moment, (unsigned long long)p->failed_loss);
@@ -280,28 +326,49 @@ static bool lose_power(crasher *c, const crash_scene *scene)
     return true;
 }
 
+/* Nothing that was asked for is nothing that holds. */
+static bool has_run(crasher *c)
+{
+    uint64_t kills = 0;
+    for (int i = 0; i < SEG_N_CRASH_POINTS; i++) kills += c->kills[i];
+    if (c->is_power ? c->power.images > 0 : kills > 0) return true;
+    if (!c->quiet) printf("not ok - nothing was played: no scene that is meant comes by there\n");
+    return false;
+}
+
 static bool run_scenes(crasher *c)
 {
     for (unsigned i = 0; i < crash_n_scenes; i++)
         if (!c->only || strcmp(c->only, crash_scenes[i].name) == 0)
             if (c->is_power ? !lose_power(c, &crash_scenes[i]) : !run_scene(c, &crash_scenes[i])) return false;
-    return true;
+    return has_run(c);
 }
 
 /* ---- teeth: without a rule it must fail ---- */
 
-/* Rules that others must miss, and this does too. */
-static const char *const more_teeth[] = {"MANIFEST_FIRST", "PILL_FIRST", "SWEEP_ERASE_BY_CAS", "SWEEP_INSERT_ABSENT",
-                                         "COPY_CARRIES_ALL"};
+/* Rules that others must miss, and these scenes do too. */
+static const struct tooth {
+    const char *rule, *scene;
+} more_teeth[] = {{"MANIFEST_FIRST", "two files"},
+                  {"PILL_FIRST", "two files"},
+                  {"SWEEP_ERASE_BY_CAS", "two files, foreign writes"},
+                  {"SWEEP_INSERT_ABSENT", "two files"},
+                  {"COPY_CARRIES_ALL", "two files"}};
 
-static bool bites(crasher *c, const char *rule, bool is_power)
+/* In all scenes, or in one. */
+static bool bites(crasher *c, const char *rule, bool is_power, const char *scene)
 {
     crasher one = *c;
     one.quiet = true;
     one.is_power = is_power;
+    one.part = 0, one.unit = 0; /* a share of the rules, not of what looks for them */
+    one.n_parts = 1;
+    one.some_hits = MORE_HITS;
+    if (scene) one.only = scene;
     must(seg_rule_switch(rule, false), rule);
     bool failed = !run_scenes(&one);
     (void)seg_rule_switch(rule, true); /* it was there before */
+    c->told_ns = one.told_ns;
     if (failed) printf("ok - without %s: %s\n", rule, one.said);
     else printf("not ok - without %s: nothing missed it\n", rule);
     return failed;
@@ -313,9 +380,10 @@ static bool show_teeth(crasher *c)
     for (unsigned r = 0; r < SEG_N_RULES; r++) {
         const char *by = seg_rule_missed_by((seg_rule)r), *rule = seg_rule_name((seg_rule)r);
         bool is_power = strcmp(by, "POWER") == 0;
-        if (is_power || strcmp(by, "CRASH") == 0) ok &= bites(c, rule, is_power);
+        if ((is_power || strcmp(by, "CRASH") == 0) && is_mine(c)) ok &= bites(c, rule, is_power, NULL);
     }
-    for (size_t i = 0; i < sizeof more_teeth / sizeof more_teeth[0]; i++) ok &= bites(c, more_teeth[i], false);
+    for (size_t i = 0; i < sizeof more_teeth / sizeof more_teeth[0]; i++)
+        if (is_mine(c)) ok &= bites(c, more_teeth[i].rule, false, more_teeth[i].scene);
     return ok;
 }
 
@@ -334,10 +402,11 @@ static bool tell(const crasher *c)
     for (int i = 0; i < SEG_N_CRASH_POINTS; i++) {
         visits += c->visits[i];
         kills += c->kills[i];
-        never += !c->kills[i];
+        never += !c->kills[i] && c->n_parts == 1;
         printf("%-18s %6llu visits %6llu kills: %s\n", seg_crash_name((seg_crash_point)i),
                (unsigned long long)c->visits[i], (unsigned long long)c->kills[i], seg_crash_text((seg_crash_point)i));
-        if (!c->kills[i]) printf("not ok - %s is never visited\n", seg_crash_name((seg_crash_point)i));
+        if (!c->kills[i] && c->n_parts == 1)
+            printf("not ok - %s is never visited\n", seg_crash_name((seg_crash_point)i));
     }
     printf(
         "%s - %d crash points, %llu visits, %llu kills, %llu lives; every acknowledged write was there, and the migrations "
@@ -354,8 +423,46 @@ static void *share(size_t size)
     return memory;
 }
 
+static bool is_scene(const char *name)
+{
+    unsigned i = 0;
+    while (i < crash_n_scenes && strcmp(name, crash_scenes[i].name) != 0) i++;
+    if (i == crash_n_scenes) {
+        (void)fprintf(stderr, "segue-crash: there is no scene '%s', but:\n", name);
+        for (i = 0; i < crash_n_scenes; i++) (void)fprintf(stderr, "  '%s'\n", crash_scenes[i].name);
+        return false;
+    }
+    return true;
+}
+
+static bool is_point(const char *name)
+{
+    seg_crash_point point;
+    bool is = find_point(name, &point);
+    if (!is) (void)fprintf(stderr, "segue-crash: %s is no point of src/base/crash.def\n", name);
+    return is;
+}
+
+static bool parse_part(crasher *c, const char *text)
+{
+    bool ok = sscanf(text, "%u/%u", &c->part, &c->n_parts) == 2 && c->part >= 1 && c->part <= c->n_parts;
+    c->part--;
+    return ok;
+}
+
+/* Names that exist, and options that go together. */
+static bool make_sense(const crasher *c)
+{
+    bool one_kill = c->point || c->hit || c->then, one_moment = c->power.moment || c->power.loss;
+    if ((c->only && !is_scene(c->only)) || (c->point && !is_point(c->point)) || (c->then && !is_point(c->then)))
+        return false;
+    if ((c->hit && !c->point) || (c->then && !c->hit) || (c->power.loss && !c->power.moment)) return false;
+    return !(one_kill && (c->is_power || c->is_teeth)) && !(one_moment && !c->is_power);
+}
+
 static bool parse(crasher *c, int argc, char **argv)
 {
+    const char *part = NULL;
     const struct {
         const char *name;
         bool *flag;
@@ -371,6 +478,7 @@ static bool parse(crasher *c, int argc, char **argv)
         {"--moment", NULL, &c->power.moment, NULL},
         {"--loss", NULL, &c->power.loss, NULL},
         {"--only", NULL, NULL, &c->only},
+        {"--part", NULL, NULL, &part},
         {"--point", NULL, NULL, &c->point},
         {"--without", NULL, NULL, &c->without},
     };
@@ -382,19 +490,29 @@ static bool parse(crasher *c, int argc, char **argv)
         else if (options[n].text) *options[n].text = argv[++i];
         else if (!seg_parse_u64(segue_str(argv[++i]), options[n].number)) return false;
     }
-    return !c->without || seg_rule_switch(c->without, false);
+    return (!part || parse_part(c, part)) && make_sense(c) && (!c->without || seg_rule_switch(c->without, false));
+}
+
+static void say_how_long(const crasher *c)
+{
+    const char *whole = c->is_power && c->all ? "about 15 minutes" : c->all ? "about 2 minutes" : "half a minute";
+    if (c->only || c->point) return;
+    printf("# %s on one idle core%s\n", whole, c->n_parts > 1 ? ", all parts together" : "");
 }
 
 int main(int argc, char **argv)
 {
-    crasher c = {.random = 1};
+    crasher c = {.random = 1, .some_hits = SOME_HITS, .n_parts = 1, .began_ns = now()};
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a child has nothing of ours to say */
     if (!parse(&c, argc, argv)) {
-        (void)fprintf(stderr,
-                      "usage: segue-crash [--power | --teeth] [--all] [--only SCENE] [--without RULE] [--keep]\n"
-                      "                   [--point NAME [--hit N [--then NAME]]] [--moment N --loss N]\n");
+        (void)fprintf(
+            stderr,
+            "usage: segue-crash [--power | --teeth] [--all] [--only SCENE] [--part K/N] [--without RULE] [--keep]\n"
+            "                   [--point NAME [--hit N [--then NAME]]] [--moment N --loss N]\n");
         return 2;
     }
+    say_how_long(&c);
+    c.told_ns = c.began_ns;
     (void)snprintf(c.folder, sizeof c.folder, "%s/segue-crash-XXXXXX",
                    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"); /* fits */
     must(mkdtemp(c.folder) != NULL, c.folder);

@@ -67,8 +67,11 @@ bool crash_power_run(crash_power *p, const crash_scene *scene)
     whole = *p->shared;
     size_t end = power_now();
     p->moments += end + 1;
+    if (p->moment > end) return crash_fail(p->shared, "there are %zu moments", end);
     if (p->moment) return go_on(p, scene, &whole, p->moment, p->loss);
-    for (size_t n = 0; ok && n < (p->all ? end + 1 : SOME_IMAGES); n++)
-        ok = every_loss(p, scene, &whole, p->all ? n : (size_t)pick(p, end + 1));
+    for (size_t n = 0; ok && n < (p->all ? end + 1 : SOME_IMAGES); n++) {
+        size_t moment = p->all ? n : (size_t)pick(p, end + 1);
+        if (n % p->n_parts == p->part) ok = every_loss(p, scene, &whole, moment);
+    }
     return ok;
 }

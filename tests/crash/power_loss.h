@@ -14,6 +14,7 @@ typedef struct crash_power {
     void *ctx;
     bool all;                         /* every moment and every loss; else some */
     uint64_t moment, loss;            /* only these; moment 0: as above */
+    unsigned part, n_parts;           /* a share of the moments */
     uint64_t random, images, moments; /* so far */
     uint64_t failed_moment, failed_loss;
 } crash_power;

@@ -4,6 +4,7 @@
 
 #include "backend/sqlbase/file.h"
 #include "base/base.h"
+#include "base/crash.h"
 
 enum { CACHE_LINE = 64 };
 
@@ -39,8 +40,10 @@ segue_status seg_sql_forked(segue_call *call, const seg_sql_engine *engine)
 
 static void free_engine(seg_sql_engine *e)
 {
+    SEG_CRASH_POINT(CLOSE_DUE);
     for (size_t i = 0; i < SEG_SQL_READERS_MAX; i++) seg_sql_conn_close(atomic_load(&e->readers[i].conn));
     seg_sql_conn_close(e->writer);
+    SEG_CRASH_POINT(CLOSE_DONE);
     (void)pthread_cond_destroy(&e->more); /* nobody waits: this was the last handle */
     (void)pthread_mutex_destroy(&e->lock);
     seg_free(e->path);
