@@ -1,4 +1,4 @@
-/* Several threads whose writes go into one transaction, and what became of them after a death. Which of them come first is left to
+/* Several threads whose writes go into one transaction, and what became of them after a death. Which come first is left to
  * chance, and nothing that is checked depends on it. */
 #ifndef SEG_CRASH_GROUP_H
 #define SEG_CRASH_GROUP_H
