@@ -1,5 +1,5 @@
 # Thin doors to CMake and the scripts in tools/. `make help` lists them.
-.PHONY: all demo test bench explore faults differential mutants torture crash simulate proof interop install tidy format fuzz-smoke clean help
+.PHONY: all demo test bench explore faults differential mutants torture crash simulate doubt proof interop install tidy format fuzz-smoke clean help
 
 all:        ## Build the release (the default)
 	@tools/setup build && cmake --preset release --log-level=WARNING && cmake --build --preset release
@@ -36,6 +36,9 @@ simulate: ## Whole migrations in virtual time, from one seed each; SEED=n, HOURS
 faults: ## Every call with each allocation, call of the disk and of a store failing under it; hours; PART=K/N
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-faults && \
 		echo "this takes hours on one core; PART=K/N plays a share" && build/release/tests/segue-faults $(if $(PART),--part $(PART))
+doubt: ## Switch a rule of the proof off and watch what misses it: RULE=NAME; without it, the list of rules
+	@$(if $(RULE),tools/setup test && program=$$(tools/doubt --program $(RULE)) && cmake --preset release --log-level=WARNING && \
+		cmake --build --preset release --target $$program && tools/doubt $(RULE),tools/doubt --list)
 proof:      ## The figures of docs/proof.md, made again; tools/proof --list says what and how long
 	@tools/setup proof && tools/proof
 interop: all ## Open with the original's Go module what Segue wrote, and the other way round

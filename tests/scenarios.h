@@ -158,17 +158,20 @@ static inline void must_guard(const scenario *scenarios, size_t n_scenarios, con
 
 enum { JOBS_MOST = 128 };
 
-/* A test for each scenario, and one for each of its rules; and `last`. */
+/* A test for each scenario, and one for each of its rules; and `last`. Where a rule is off from the start: does what it guards
+ * still hold? */
 static inline int run_scenarios(const char *group, const scenario *scenarios, size_t n_scenarios,
                                 CMUnitTestFunction last)
 {
     static job jobs[JOBS_MOST];
     static struct CMUnitTest tests[JOBS_MOST];
     size_t n = 0;
+    const char *doubted = seg_rule_doubted();
     for (size_t i = 0; i < n_scenarios; i++)
         for (size_t r = 0; r <= RULES_MOST; r++) {
             const scenario *s = &scenarios[i];
             if (r > 0 && !s->rules[r - 1]) break;
+            if (doubted && (r > 0 || !is_guarded(s, 1, doubted))) continue;
             job *j = &jobs[n];
             j->s = s;
             j->rule = r ? s->rules[r - 1] : NULL;
@@ -177,7 +180,7 @@ static inline int run_scenarios(const char *group, const scenario *scenarios, si
             tests[n++] = (struct CMUnitTest){j->name, run_job, NULL, switch_on, j};
             seg_assert(n < JOBS_MOST - 1);
         }
-    tests[n++] = (struct CMUnitTest){"every rule is missed by a scenario", last, NULL, NULL, NULL};
+    if (!doubted) tests[n++] = (struct CMUnitTest){"every rule is missed by a scenario", last, NULL, NULL, NULL};
     return _cmocka_run_group_tests(group, tests, n, NULL, NULL);
 }
 

@@ -8,7 +8,7 @@
 #ifdef SEG_TESTING
 
 typedef enum seg_rule {
-#define SEG_RULE_DEF(name, missed_by, text) SEG_RULE_##name,
+#define SEG_RULE_DEF(name, missed_by, watch, text) SEG_RULE_##name,
 #include "base/rules.def"
 #undef SEG_RULE_DEF
     SEG_N_RULES
@@ -20,6 +20,8 @@ const char *seg_rule_name(seg_rule rule);
 const char *seg_rule_missed_by(seg_rule rule);
 /* Switch a rule off (or on again). By name, as in rules.def; false: there is no such rule. Not thread-safe. */
 bool seg_rule_switch(const char *name, bool on);
+/* The one that the environment has switched off from the start (SEGUE_WITHOUT=NAME), which then stays off; NULL: none. */
+const char *seg_rule_doubted(void);
 #define SEG_RULE(name) seg_rule_holds(SEG_RULE_##name)
 
 #else

@@ -375,6 +375,18 @@ static void cas_grow_over_reopening(cf *t)
     CHECK((t->cas & ~MARK) > last);
 }
 
+static void cas_grow_over_an_erased_record(cf *t)
+{
+    cf_advance(3600);
+    IS(OK, do_set(t, "k", "1"));
+    uint64_t last = t->cas;
+    IS(OK, slot_erase(t, "k", last));
+    cf_advance(-7200);
+    cf_reopen(t);
+    IS(OK, do_set(t, "k", "2"));
+    CHECK(t->cas > last);
+}
+
 static void cas_can_be_kept(cf *t)
 {
     segue_xattr x = {K("_a"), K("1")};
@@ -640,6 +652,8 @@ const cf_case cf_backend_cases[] = {
     {"B6b", "a new CAS is greater than that of the document before", 0, cas_grow_from_what_was_there, NULL},
     {"B6c", "CAS grow over reopening with a clock set back", NEEDS_REOPEN, cas_grow_over_reopening, NULL},
     {"B6d", "CAS and revision can be kept", NEEDS_KEEP_CAS, cas_can_be_kept, NULL},
+    {"B6e", "CAS grow over reopening also where the record was erased", NEEDS_REOPEN | NEEDS_SINGLE,
+     cas_grow_over_an_erased_record, NULL},
     {"B7", "a deadline that has passed leaves all as it was", 0, late_is_not_applied, NULL},
     {"B7b", "a write reported lost is found by its write id or told as unknown", 0, lost_reports_are_told, NULL},
     {"B7c", "a failure before the write is not told as unknown", 0, failures_before_are_told_as_such, NULL},
