@@ -78,7 +78,7 @@ static segue_status after(void *self, const seg_passage *passage, segue_status s
 segue_status seg_filter_get(void *self, segue_slice key, segue_doc *doc, segue_call *call)
 {
     seg_passage p = {.op = SEG_OP_GET, .key = key};
-    segue_status st = before(self, &p, call) ? seg_call_get(below_of(self), key, doc, call) : SEGUE_OK;
+    segue_status st = before(self, &p, call) ? seg_call_get_stored(below_of(self), key, doc, call) : SEGUE_OK;
     return after(self, &p, st, call);
 }
 
