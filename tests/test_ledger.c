@@ -369,7 +369,7 @@ static void test_ledger_notices_deletes_that_do_not_reach_the_fallback(void **st
 static void test_ledger_notices_copies_that_carry_the_body_only(void **state)
 {
     (void)state;
-    notices("COPY_CARRIES_ALL");
+    notices("COPY_CARRIES_XATTRS");
 }
 static void test_ledger_notices_tombstones_that_do_not_hide(void **state)
 {

@@ -3,6 +3,8 @@
  * rules on, and must break somewhere when a rule that guards it is switched off. A rule that no scenario misses fails too. */
 #include "scenarios.h"
 
+#include "base/sched.h"
+
 /* ---- steps of other parties ---- */
 
 static void sweep_key(world *w, const char *key)
@@ -191,6 +193,49 @@ static bool token_over_a_move(world *w)
     return st == (keeps_cas(w) ? SEGUE_OK : SEGUE_CAS_MISMATCH) && shows(w, "k", keeps_cas(w) ? "2" : "1");
 }
 
+/* One put of a record under a CAS that the caller got some time ago, past the loop. */
+static segue_status put_under(world *w, const char *key, uint64_t token)
+{
+    segue_call call = seg_call_new(w->dual, 0, &w->err);
+    segue_put put = {.rec = {.key = K(key), .body = K("3"), .revision = 3}, .condition = SEGUE_IF_CAS, .if_cas = token};
+    MUST(seg_call_begin(w->dual, true, &call));
+    segue_status st = seg_call_put(w->dual, &put, NULL, &call);
+    seg_call_end(w->dual, &call);
+    return st;
+}
+
+/* Got in legacy, where the document was changed afterwards. */
+static bool stale_token_of_the_fallback(world *w)
+{
+    put_doc(w, w->f, "k", "1");
+    MUST(get_doc(w, "k"));
+    uint64_t stale = w->doc.rec.cas;
+    MUST(set_doc(w, "k", "2"));
+    MUST(segue_dual_set_phase(w->dual, FORWARD, 0, &w->err));
+    return put_under(w, "k", stale) == SEGUE_CAS_MISMATCH && shows(w, "k", "2");
+}
+
+/* A CAS is given by one side, and a number that differs from it by the mark by nobody. */
+static bool token_that_legacy_did_not_give(world *w)
+{
+    put_doc(w, w->f, "k", "1");
+    MUST(get_doc(w, "k"));
+    uint64_t other = w->doc.rec.cas ^ (UINT64_C(1) << 63);
+    segue_status st = segue_write_cas(w->dual, K("k"), other, K("2"), segue_expiry_none(), 0, NULL, NULL, &w->err);
+    return st == SEGUE_CAS_MISMATCH && put_under(w, "k", other) == SEGUE_CAS_MISMATCH && shows(w, "k", "1");
+}
+
+static bool token_of_the_fallback_when_sealed(world *w)
+{
+    put_doc(w, w->f, "k", "1");
+    MUST(get_doc(w, "k"));
+    uint64_t token = w->doc.rec.cas | (UINT64_C(1) << 63);
+    sweep_k(w);
+    MUST(segue_dual_set_phase(w->dual, SEGUE_PHASE_SEALED, 0, &w->err));
+    return put_under(w, "k", token) == SEGUE_CAS_MISMATCH && shows(w, "k", "1") &&
+           put_under(w, "gone", token) == SEGUE_CAS_MISMATCH && is_gone(w, "gone");
+}
+
 static bool cas_goes_on_from_the_fallback(world *w)
 {
     segue_record ahead = {
@@ -230,6 +275,26 @@ static bool scan_of_a_deleted_one(world *w)
     put_doc(w, w->f, "b", "1");
     MUST(delete_doc(w, "a"));
     return lists(w, "b");
+}
+
+/* The primary's page is full of tombstones, and says nothing yet about the last key of the fallback's, which is deleted. */
+static bool scan_by_small_pages(world *w)
+{
+    segue_page page = {.max_docs = 2, .max_bytes = 1 << 20};
+    segue_bounds all = {0};
+    put_doc(w, w->f, "a", "1");
+    put_doc(w, w->f, "z", "1");
+    MUST(set_doc(w, "c", "1"));
+    MUST(delete_doc(w, "a"));
+    MUST(delete_doc(w, "c"));
+    MUST(delete_doc(w, "z"));
+    segue_call call = seg_call_new(w->dual, 0, &w->err);
+    MUST(seg_call_begin(w->dual, false, &call));
+    segue_status st = seg_call_scan(w->dual, &all, &page, &call);
+    seg_call_end(w->dual, &call);
+    bool is_empty = st == SEGUE_OK && page.n == 0 && !page.more;
+    segue_page_free(&page);
+    return is_empty;
 }
 
 /* ---- dead fallback, dead primary ---- */
@@ -293,6 +358,40 @@ static bool start_during_an_increment(world *w)
     return seg_parse_u64(w->doc.rec.body, &value) && value == 5 + w->acked;
 }
 
+/* The whole start takes place, and an increment after it, while this one is between reading the phase and being counted in. */
+static world *entering;
+
+static seg_sched_strike start_at_the_gate(seg_sched_kind kind, const void *object, uint64_t part, bool may_fail)
+{
+    (void)object, (void)part, (void)may_fail;
+    if (kind != SEG_SCHED_DETAIL_READ) return SEG_SCHED_GO;
+    world *w = entering;
+    seg_sched_set(NULL);
+    MUST(segue_dual_set_phase(w->dual, FORWARD, 0, &w->err));
+    w->acked += incr_k(w, NULL) == SEGUE_OK;
+    return SEG_SCHED_GO;
+}
+
+static bool start_while_an_increment_enters(world *w)
+{
+    uint64_t value = 0;
+    put_doc(w, w->f, "k", "5");
+    entering = w;
+    seg_sched_set(start_at_the_gate);
+    w->acked += incr_k(w, NULL) == SEGUE_OK;
+    MUST(get_doc(w, "k"));
+    return w->acked == 2 && seg_parse_u64(w->doc.rec.body, &value) && value == 7;
+}
+
+static bool steps_that_are_left_out(world *w)
+{
+    put_doc(w, w->f, "k", "1");
+    bool held = segue_dual_set_phase(w->dual, SEGUE_PHASE_SEALED, 0, &w->err) == SEGUE_REFUSED && shows(w, "k", "1");
+    MUST(segue_dual_set_phase(w->dual, FORWARD, 0, &w->err));
+    MUST(set_doc(w, "j", "1"));
+    return held && segue_dual_set_phase(w->dual, LEGACY, 0, &w->err) == SEGUE_REFUSED && shows(w, "j", "1");
+}
+
 static void hold_it(world *w)
 {
     try(segue_dual_set_phase(w->dual, SEGUE_PHASE_HOLD, 2000000, &w->err)); /* cannot end: the increment goes on */
@@ -319,6 +418,33 @@ static void finish_under_its_feet(world *w)
     if (segue_dual_set_phase(w->dual, SEGUE_PHASE_SEALED, 2000000, &w->err) != SEGUE_OK) return;
     if (segue_dual_set_phase(w->dual, SEGUE_PHASE_CLEAN, 2000000, &w->err) != SEGUE_OK) return;
     try(segue_purge_tombstones(w->dual, &n, &w->err)); /* what it did shows at the end */
+}
+
+/* The same, but the operator goes on although it was said that the update has not ended. */
+static void finish_regardless(world *w)
+{
+    uint64_t n = 0;
+    sweep_k(w);
+    MUST(delete_doc(w, "k"));
+    try(segue_dual_set_phase(w->dual, SEGUE_PHASE_SEALED, 2000000, &w->err));
+    try(segue_dual_set_phase(w->dual, SEGUE_PHASE_CLEAN, 2000000, &w->err));
+    try(segue_purge_tombstones(w->dual, &n, &w->err));
+}
+
+static bool finish_regardless_of_an_update(world *w)
+{
+    put_doc(w, w->f, "k", "1");
+    world_inject(w, FALLBACK, SEG_OP_GET, 1, true, finish_regardless);
+    MUST(update_k(w));
+    return is_gone(w, "k");
+}
+
+/* It must see that nothing is there any more, and decide anew. */
+static bool purge_during_an_update_when_clean(world *w)
+{
+    put_doc(w, w->p, "k", "1");
+    world_inject(w, PRIMARY, SEG_OP_GET, 1, true, change_delete_and_purge_k);
+    return update_k(w) == SEGUE_OK && w->taken && is_gone(w, "k");
 }
 
 static bool finish_during_an_update(world *w)
@@ -375,7 +501,7 @@ static const scenario scenarios[] = {
      "change of a rich document",
      change_of_a_rich_document,
      FORWARD,
-     {"COPY_CARRIES_ALL"}},
+     {"COPY_CARRIES_XATTRS", "COPY_CARRIES_EXPIRY", "COPY_CARRIES_FLAGS", "COPY_CARRIES_REVISION"}},
     {"write ignores the fallback", "touch", touch_of_the_fallback_only, FORWARD, {"MUTATE_READS_FALLBACK"}},
     {"write ignores the fallback", "xattrs", xattrs_of_the_fallback_only, FORWARD, {"MUTATE_READS_FALLBACK"}},
     {"write ignores the fallback", "counter", counter_of_the_fallback_only, FORWARD, {"MUTATE_READS_FALLBACK"}},
@@ -384,7 +510,10 @@ static const scenario scenarios[] = {
      token_of_the_fallback_on_another_document,
      FORWARD,
      {"TOKEN_MARK"}},
-    {"token confusion", "a token over a move", token_over_a_move, FORWARD, {NULL}},
+    {"token confusion", "a token over a move", token_over_a_move, FORWARD, {"MOVE_KEEPS_CAS"}},
+    {"token confusion", "a stale token of the fallback", stale_token_of_the_fallback, LEGACY, {"OLD_TOKEN_MATCHES"}},
+    {"token confusion", "one that legacy did not give", token_that_legacy_did_not_give, LEGACY, {"LEGACY_TOKEN"}},
+    {"token confusion", "one of the fallback when sealed", token_of_the_fallback_when_sealed, FORWARD, {"STALE_MARK"}},
     {"token confusion",
      "a new CAS is greater than the fallback's",
      cas_goes_on_from_the_fallback,
@@ -392,6 +521,7 @@ static const scenario scenarios[] = {
      {"CAS_FLOOR"}},
     {"token confusion", "nor is one that was given blindly smaller", cas_goes_on_without_a_read, LEGACY, {"CAS_FLOOR"}},
     {"scan gap", "scan while a key moves", scan_while_it_moves, FORWARD, {"SCAN_FALLBACK_FIRST"}},
+    {"scan gap", "scan by small pages", scan_by_small_pages, FORWARD, {"SCAN_COVERED"}},
     {"scan gap", "scan of a deleted one", scan_of_a_deleted_one, FORWARD, {"SCAN_TOMBSTONE_HIDES"}},
     {"dead fallback",
      "the fallback fails for a moment",
@@ -403,10 +533,26 @@ static const scenario scenarios[] = {
      primary_fails_over_a_stale_fallback,
      FORWARD,
      {"ONLY_NOT_FOUND_FALLS_THROUGH"}},
-    {"dead fallback", "sealed asks it nothing", sealed_asks_the_fallback_nothing, FORWARD, {NULL}},
+    {"dead fallback",
+     "gone for good: sealed asks it nothing",
+     sealed_asks_the_fallback_nothing,
+     FORWARD,
+     {"SEALED_ASKS_PRIMARY"}},
     {"no hold", "start during an increment", start_during_an_increment, LEGACY, {"HOLD"}},
     {"phase read late", "hold and back during an increment", hold_and_back_during_an_increment, LEGACY, {"PIN_FIRST"}},
     {"no drain", "finish during an update", finish_during_an_update, FORWARD, {"DRAIN"}},
+    {"no drain", "finish regardless of an update", finish_regardless_of_an_update, FORWARD, {"DRAIN_BEFORE_STEP"}},
+    {"phase read early",
+     "start while an increment enters",
+     start_while_an_increment_enters,
+     LEGACY,
+     {"GATE_LOOKS_AGAIN"}},
+    {"skipped phase", "steps that are left out", steps_that_are_left_out, LEGACY, {"ONE_STEP"}},
+    {"gone meanwhile",
+     "purge during an update when clean",
+     purge_during_an_update_when_clean,
+     SEGUE_PHASE_CLEAN,
+     {"DELETED_IS_RETRY"}},
     {"late insert", "the deadline passes after the read of the fallback", late_insert, FORWARD, {"ACT_IN_TIME"}},
 };
 enum { N_SCENARIOS = sizeof scenarios / sizeof scenarios[0] };

@@ -99,6 +99,56 @@ static bool seal_after_a_pass_with_errors(world *w) { return nothing_is_sealed_o
 /* The first scans are the look for Segue's own records; the next page of the sweep's is never read. */
 static bool seal_after_a_cut_pass(world *w) { return nothing_is_sealed_off(w, FALLBACK, SEG_OP_SCAN, 3); }
 
+/* Somebody erases what was moved, out of the primary. */
+static void lose_k(world *w)
+{
+    segue_call call = seg_call_new(w->p, 0, &w->err);
+    MUST(segue_get_record(w->p, K("k"), NULL, &w->doc, &w->err));
+    MUST(seg_call_erase(w->p, K("k"), w->doc.rec.cas, &call));
+}
+
+static bool seal_after_a_difference(world *w)
+{
+    segue_phase phase = SEGUE_PHASE_CLEAN;
+    put_doc(w, w->f, "k", "1");
+    segue_migration *m = open_migration(w, w->fault_f, w->fault_p, w->dual, move_all);
+    world_inject(w, FALLBACK, SEG_OP_WRITE_MANY, 1, true, lose_k);
+    segue_status run = segue_migration_run(m, &w->err);
+    world_heal(w);
+    segue_status seal = segue_migration_seal(m, &w->err);
+    close_migration(m);
+    MUST(segue_dual_phase(w->dual, &phase));
+    return w->taken && run == SEGUE_DIFFERENT && seal == SEGUE_REFUSED && phase == SEGUE_PHASE_FORWARD;
+}
+
+/* The same two stores, opened by another process, whose clients may take so long. */
+enum { ELSEWHERE_S = 5 };
+
+static void finish_elsewhere(world *w)
+{
+    MUST(delete_doc(w, "k"));
+    segue_migration *m = open_migration(w, w->stats_f, w->stats_p, w->dual, move_all);
+    m->options.fence_ns = INT64_C(1000000000) * (ELSEWHERE_S + 1);
+    MUST(segue_migration_run(m, &w->err));
+    close_migration(m);
+}
+
+static bool clean_during_an_update_elsewhere(world *w)
+{
+    segue_store *mine = w->dual, *elsewhere = NULL;
+    segue_dual_options options = {FORWARD};
+    segue_update_options in_time = {.timeout_ns = INT64_C(1000000000) * ELSEWHERE_S};
+    put_doc(w, w->f, "k", "1");
+    MUST(segue_dual_open(w->fault_p, w->fault_f, &options, &elsewhere, &w->err));
+    segue_close(mine);
+    MUST(segue_dual_open(w->stats_p, w->stats_f, &options, &w->dual, &w->err));
+    world_inject(w, FALLBACK, SEG_OP_GET, 1, true, finish_elsewhere);
+    segue_status st = segue_update(elsewhere, K("k"), change_if_live, NULL, &in_time, NULL, &w->err);
+    segue_close(elsewhere);
+    world_heal(w);
+    return w->taken && st == SEGUE_TIMEOUT && is_gone(w, "k");
+}
+
 static void delete_and_finish(world *w)
 {
     MUST(delete_doc(w, "k"));
@@ -231,7 +281,7 @@ static const scenario scenarios[] = {
      "change after the sweep looked",
      change_after_the_sweep_looked,
      FORWARD,
-     {"SWEEP_INSERT_ABSENT"}},
+     {"SWEEP_INSERT_ABSENT", "CLIENTS_SPARE_FALLBACK"}},
     {"lost write to F",
      "foreign write during the sweep",
      foreign_write_during_the_sweep,
@@ -241,9 +291,15 @@ static const scenario scenarios[] = {
      "sweep of a rich document",
      sweep_of_a_rich_document,
      FORWARD,
-     {"COPY_CARRIES_ALL"}},
+     {"COPY_CARRIES_XATTRS", "COPY_CARRIES_EXPIRY", "COPY_CARRIES_FLAGS", "COPY_CARRIES_REVISION", "MOVE_KEEPS_CAS"}},
     {"seal after a cut pass", "a pass that was cut", seal_after_a_cut_pass, FORWARD, {"SEAL_NEEDS_FULL_PASS"}},
     {"seal after a cut pass", "a pass with errors", seal_after_a_pass_with_errors, FORWARD, {"SEAL_NEEDS_FULL_PASS"}},
+    {"seal over a difference", "what was moved is gone", seal_after_a_difference, FORWARD, {"SEAL_NEEDS_VERIFY"}},
+    {"purge before the fence",
+     "clean during an update in another process",
+     clean_during_an_update_elsewhere,
+     FORWARD,
+     {"FENCE_IS_WAITED"}},
     {"purge before the fence", "clean during an update", clean_during_an_update, FORWARD, {"PURGE_AFTER_FENCE"}},
     {"lost increment",
      "an outsider increments during the hand-over",

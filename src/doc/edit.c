@@ -3,6 +3,7 @@
 #include "doc/edit.h"
 
 #include "base/base.h"
+#include "base/rules.h"
 #include "doc/doc.h"
 #include "doc/json.h"
 #include "doc/path.h"
@@ -432,6 +433,7 @@ static segue_status note_place(edit *e, const segue_macro *macro)
 void segue_expand_cas(const segue_record *rec, const segue_cas_place *places, size_t n, uint64_t cas)
 {
     cas &= ~(UINT64_C(1) << 63);
+    if (!SEG_RULE(MACRO_OWN_CAS)) cas--;
     for (size_t i = 0; i < n; i++) {
         segue_slice value = rec->xattrs[places[i].xattr].value;
         seg_assert(places[i].xattr < rec->n_xattrs && places[i].offset + 16u <= value.size);

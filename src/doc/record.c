@@ -179,7 +179,7 @@ segue_status seg_put_judge(const segue_put *put, uint64_t cas)
     case SEGUE_IF_ABSENT: return cas && SEG_RULE(ABSENT_MEANS_ABSENT) ? SEGUE_EXISTS : SEGUE_OK;
     case SEGUE_IF_CAS: break;
     }
-    if (!cas) return SEGUE_NOT_FOUND;
+    if (!cas) return SEG_RULE(ABSENT_IS_TOLD) ? SEGUE_NOT_FOUND : SEGUE_CAS_MISMATCH;
     return cas == put->if_cas || !SEG_RULE(PUT_LOOKS_AT_CAS) ? SEGUE_OK : SEGUE_CAS_MISMATCH;
 }
 

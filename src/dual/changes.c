@@ -210,7 +210,7 @@ static segue_status emit(reading *r, segue_page *page, bool *ret_full, segue_cal
         segue_record rec = c < 0 ? *fr : *pr;
         bool shown = true;
         segue_status st = SEGUE_OK;
-        if (r->has_end && seg_comes_after(&rec, &r->end)) return SEGUE_OK;
+        if (r->has_end && seg_comes_after(&rec, &r->end) && SEG_RULE(FEED_CUT)) return SEGUE_OK;
         if (c < 0) {
             st = is_shown(r, &rec, &shown, call);
             seg_dual_mark(r->dual, &rec);

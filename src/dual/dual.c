@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "base/rules.h"
+#include "doc/carry.h"
 #include "doc/pill.h"
 
 segue_phase seg_dual_phase_of(seg_dual *dual, const segue_call *call)
@@ -78,7 +79,8 @@ static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call 
     segue_phase phase = seg_dual_phase_of(d, call);
     if (phase == SEGUE_PHASE_LEGACY) return get_fallback(d, key, doc, call);
     segue_status st = get_primary(d, key, doc, call);
-    if (phase >= SEGUE_PHASE_SEALED || !falls_through(st, doc)) return st;
+    bool primary_only = phase >= SEGUE_PHASE_SEALED && SEG_RULE(SEALED_ASKS_PRIMARY);
+    if (primary_only || !falls_through(st, doc)) return st;
     return get_fallback_then_primary(d, key, doc, call);
 }
 
@@ -124,13 +126,13 @@ static segue_status insert_over_fallback(seg_dual *d, const segue_put *put, uint
                                          segue_call *call)
 {
     segue_put insert = *put;
+    if (!SEG_RULE(CLIENTS_SPARE_FALLBACK)) {
+        insert.if_cas = unmarked(token);
+        return seg_call_put(d->fallback, &insert, ret_cas, call);
+    }
     insert.condition = SEG_RULE(INSERT_EXPECTS_ABSENT) ? SEGUE_IF_ABSENT : SEGUE_IF_ANY;
     if (unmarked(token) > insert.cas_floor && SEG_RULE(CAS_FLOOR)) insert.cas_floor = unmarked(token);
-    if (!SEG_RULE(COPY_CARRIES_ALL)) {
-        insert.rec.n_xattrs = 0;
-        insert.rec.expiry = insert.rec.flags = 0;
-        insert.rec.revision = 1;
-    }
+    seg_carry(&insert.rec);
     segue_status st = in_time(call);
     return st == SEGUE_OK ? put_primary(d, &insert, ret_cas, call) : st;
 }
@@ -140,7 +142,7 @@ static segue_status put_by_old_token(seg_dual *d, const segue_put *put, uint64_t
 {
     SEG_AUTO(segue_doc) doc = {0};
     segue_status st = get_fallback(d, put->rec.key, &doc, call);
-    if (st == SEGUE_OK && doc.rec.cas != put->if_cas) return changed(put->rec.key, call);
+    if (st == SEGUE_OK && doc.rec.cas != put->if_cas && SEG_RULE(OLD_TOKEN_MATCHES)) return changed(put->rec.key, call);
     return st == SEGUE_OK ? insert_over_fallback(d, put, put->if_cas, ret_cas, call) : st;
 }
 
@@ -200,7 +202,7 @@ static segue_status put_legacy(seg_dual *d, const segue_put *put, uint64_t *ret_
     if (put->condition == SEGUE_IF_CAS) {
         out.cas = plain.if_cas = unmarked(put->if_cas);
         seg_dual_mark(d, &out);
-        if (out.cas != put->if_cas) return changed(put->rec.key, call);
+        if (out.cas != put->if_cas && SEG_RULE(LEGACY_TOKEN)) return changed(put->rec.key, call);
     }
     segue_status st = seg_call_put(d->fallback, &plain, &out.cas, call);
     if (st == SEGUE_OK) {
@@ -216,7 +218,7 @@ static segue_status put(void *self, const segue_put *p, uint64_t *ret_cas, segue
     segue_phase phase = seg_dual_phase_of(d, call);
     if (phase == SEGUE_PHASE_LEGACY) return put_legacy(d, p, ret_cas, call);
     if (phase >= SEGUE_PHASE_SEALED) {
-        bool stale = p->condition == SEGUE_IF_CAS && is_marked(p->if_cas);
+        bool stale = p->condition == SEGUE_IF_CAS && is_marked(p->if_cas) && SEG_RULE(STALE_MARK);
         return stale ? changed(p->rec.key, call) : put_primary(d, p, ret_cas, call);
     }
     switch (p->condition) {
@@ -305,7 +307,8 @@ static segue_status mutate_legacy(seg_dual *d, const mutating *m, segue_call *ca
     seg_dual_mark(d, &token);
     legacy.mutation = &plain;
     /* A token that the fallback did not give out must not match by chance: no record has bit 63 in its CAS. */
-    if (plain.cas) plain.cas = token.cas == plain.cas ? unmarked(plain.cas) : plain.cas | SEG_FALLBACK_TOKEN;
+    bool may_match = token.cas == plain.cas || !SEG_RULE(LEGACY_TOKEN);
+    if (plain.cas) plain.cas = may_match ? unmarked(plain.cas) : plain.cas | SEG_FALLBACK_TOKEN;
     segue_status st = mutate_in(d->fallback, &legacy, legacy.cas_floor, false, call);
     if (st == SEGUE_CAS_MISMATCH && !d->keeps_cas) return changed(m->key, call); /* its sentence has no tokens */
     if (st != SEGUE_OK) return st;
@@ -395,7 +398,7 @@ static bool enter_fallback(void *ctx, segue_call *call)
 {
     seg_dual *d = ctx;
     if (seg_gate_enter(&d->gate, false, call) != SEGUE_OK) return false; /* one that does not write never waits */
-    if (seg_gate_pinned(call) == SEGUE_PHASE_LEGACY) return true;
+    if (seg_gate_pinned(call) == SEGUE_PHASE_LEGACY || !SEG_RULE(REAP_PRIMARY_ONLY)) return true;
     seg_gate_leave(&d->gate, call);
     return false;
 }

@@ -64,7 +64,7 @@ segue_status seg_gate_enter(seg_gate *gate, bool write, segue_call *call)
         SEG_SCHED(DETAIL_READ, gate); /* for the explorer counting is reading: no matter who counts first */
         atomic_fetch_add(&gate->slots[slot].inside[word & 1], 1);
         SEG_SCHED(DETAIL_READ, gate);
-        if (atomic_load(&gate->word) == word) {
+        if (atomic_load(&gate->word) == word || !SEG_RULE(GATE_LOOKS_AGAIN)) {
             call->pin = PIN_ENTERED | slot << PIN_SLOT_SHIFT | word;
             return SEGUE_OK;
         }
@@ -121,7 +121,7 @@ static segue_status drain(seg_gate *gate, segue_call *call)
 /* One allowed step. The drain of the step before must be over first: there are two parities, no more. */
 static segue_status step(seg_gate *gate, segue_phase phase, segue_call *call)
 {
-    segue_status st = drain(gate, call);
+    segue_status st = SEG_RULE(DRAIN_BEFORE_STEP) ? drain(gate, call) : SEGUE_OK;
     if (st != SEGUE_OK) return st;
     SEG_SCHED(WRITE, gate);
     unsigned word = atomic_load(&gate->word);
@@ -137,7 +137,8 @@ static segue_status change_locked(seg_gate *gate, segue_phase to, segue_call *ca
         segue_status st = SEG_RULE(HOLD) ? step(gate, SEGUE_PHASE_HOLD, call) : SEGUE_OK;
         return st == SEGUE_OK ? step(gate, to, call) : st;
     }
-    if (to == from + 1 || (from == SEGUE_PHASE_HOLD && to == SEGUE_PHASE_LEGACY)) return step(gate, to, call);
+    bool is_one_step = to == from + 1 || (from == SEGUE_PHASE_HOLD && to == SEGUE_PHASE_LEGACY);
+    if (is_one_step || !SEG_RULE(ONE_STEP)) return step(gate, to, call);
     return segue_fail(call, SEGUE_REFUSED, "a dual store cannot go from %s to %s", segue_phase_name(from),
                       segue_phase_name(to));
 }

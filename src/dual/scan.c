@@ -62,7 +62,7 @@ static segue_status emit(merge *m, const segue_bounds *bounds, segue_slice end, 
         if (c == 0 && pr->is_tombstone) hides = SEG_RULE(SCAN_TOMBSTONE_HIDES);
         const segue_record *rec = c < 0 || !hides ? fr : pr;
         seg_assert(rec);
-        if (end.data && segue_slice_compare(rec->key, end) > 0) return SEGUE_OK;
+        if (end.data && segue_slice_compare(rec->key, end) > 0 && SEG_RULE(SCAN_COVERED)) return SEGUE_OK;
         f += c <= 0;
         p += c >= 0;
         if (rec->is_tombstone && !bounds->tombstones) continue;

@@ -111,7 +111,7 @@ segue_status seg_clean(segue_migration *m, segue_error *err)
                              m->name, segue_stage_name(m->status.stage));
     m->options.keep = m->status.keep; /* by hand, the options may not say */
     /* The fence, of other processes and of this one: what began before the seal has ended, also if this is a later run. */
-    segue_status st = seg_migration_wait(m, m->options.fence_ns, err);
+    segue_status st = seg_migration_wait(m, SEG_RULE(FENCE_IS_WAITED) ? m->options.fence_ns : 0, err);
     if (st == SEGUE_OK) st = seg_migration_stage(m, SEGUE_STAGE_CLEANING, err);
     if (st == SEGUE_OK && SEG_RULE(PURGE_AFTER_FENCE)) st = seg_seal_clients(m, err);
     segue_bounds b = seg_manifest_bounds(m->name, text);

@@ -6,6 +6,7 @@
 #include "base/env.h"
 #include "base/retry.h"
 #include "base/rules.h"
+#include "doc/carry.h"
 #include "migrate/migration.h"
 
 enum {
@@ -288,11 +289,8 @@ static segue_put put_for(const batch *b, const item *it)
 {
     segue_put put = {.rec = it->expired.rec.cas ? it->expired.rec : *it->rec, .condition = SEGUE_IF_ABSENT};
     if (!SEG_RULE(SWEEP_INSERT_ABSENT)) put.condition = SEGUE_IF_ANY;
-    if (!SEG_RULE(COPY_CARRIES_ALL)) {
-        put.rec.n_xattrs = 0;
-        put.rec.expiry = put.rec.flags = 0;
-    }
-    put.keep_cas = b->m->keeps_cas;
+    seg_carry(&put.rec);
+    put.keep_cas = b->m->keeps_cas && SEG_RULE(MOVE_KEEPS_CAS);
     if (!put.keep_cas) put.cas_floor = it->rec->cas;
     return put;
 }
@@ -348,7 +346,7 @@ static segue_status copy_and_erase(batch *b)
 {
     segue_write *writes = seg_alloc_zero((b->n + 1) * sizeof *writes);
     if (!writes) return segue_fail(b->call, SEGUE_NO_MEMORY, "out of memory in a sweep");
-    segue_status st = read_all_expired(b);
+    segue_status st = SEG_RULE(EXPIRED_MOVES_AS_STORED) ? read_all_expired(b) : SEGUE_OK;
     if (st == SEGUE_OK && !SEG_RULE(COPY_BEFORE_ERASE)) st = erase_all(b, writes);
     if (st == SEGUE_OK) st = put_all(b, writes);
     SEG_CRASH_POINT(SWEEP_COPIED);
@@ -361,7 +359,8 @@ static segue_status copy_and_erase(batch *b)
 
 static bool all_rules_hold(void)
 {
-    return SEG_RULE(SWEEP_INSERT_ABSENT) && SEG_RULE(SWEEP_ERASE_BY_CAS) && SEG_RULE(COPY_CARRIES_ALL);
+    return SEG_RULE(SWEEP_INSERT_ABSENT) && SEG_RULE(SWEEP_ERASE_BY_CAS) && SEG_RULE(MOVE_KEEPS_CAS) &&
+           seg_carries_all();
 }
 
 static segue_status sweep_batch(batch *b)

@@ -68,6 +68,8 @@ segue_status seg_call_get(segue_store *store, segue_slice key, segue_doc *doc, s
         now = seg_wall_s(call->env);
     } while (doc->rec.expiry <= now && doc->rec.expiry > before && SEG_RULE(EXPIRED_IS_READ_AGAIN));
     seg_doc_expire(doc, now);
+    if (doc->rec.is_tombstone && !SEG_RULE(EXPIRED_STAYS))
+        (void)seg_call_erase(store, key, doc->rec.cas, call); /* B5 broken */
     return SEGUE_OK;
 }
 

@@ -216,7 +216,7 @@ static segue_status attempt(rmw *op)
     op->outcome.written = op->applied.write;
     if (op->applied.write) st = put_applied(op);
     else if (op->ret_doc && base) st = segue_doc_assign(op->ret_doc, &op->applied.rec);
-    if (segue_status_is_conflict(st) || st == SEGUE_NOT_FOUND) return SEGUE_RETRY;
+    if (segue_status_is_conflict(st) || (st == SEGUE_NOT_FOUND && SEG_RULE(DELETED_IS_RETRY))) return SEGUE_RETRY;
     if (st == SEGUE_OK) show_result(op, &op->applied.rec);
     return st;
 }

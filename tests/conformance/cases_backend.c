@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "base/sched.h"
 #include "store/filters.h"
 
 static const uint64_t MARK = UINT64_C(1) << 63; /* a fallback token */
@@ -99,6 +100,42 @@ static void one_winner_over_a_fixture(cf *t)
     uint64_t cas = fx_set(t, "k", "1");
     race(t, race_to_replace, cas, SEGUE_CAS_MISMATCH);
     EQ(2, cf_revision(t, "k"));
+}
+
+/* Another writer under the same CAS, who comes as soon as the first one lets him, or after it. */
+static struct second {
+    cf *t;
+    segue_put put;
+    segue_status st;
+    bool done;
+} second;
+
+static void write_second(void)
+{
+    if (second.done) return;
+    second.done = true;
+    seg_sched_set(NULL);
+    segue_call call = seg_call_new(second.t->store, 0, NULL);
+    second.st = seg_call_put(second.t->store, &second.put, NULL, &call);
+}
+
+static seg_sched_strike let_second_in(seg_sched_kind kind, const void *object, uint64_t part, bool may_fail)
+{
+    (void)kind, (void)object, (void)part, (void)may_fail;
+    write_second();
+    return SEG_SCHED_GO;
+}
+
+static void nobody_writes_between_look_and_write(cf *t)
+{
+    uint64_t cas = fx_set(t, "k", "1");
+    segue_put first = putting("k", "2", SEGUE_IF_CAS, cas);
+    second = (struct second){.t = t, .put = putting("k", "3", SEGUE_IF_CAS, cas)};
+    seg_sched_set(let_second_in);
+    segue_status st = slot_put(t, &first);
+    write_second();
+    EQ(1, (unsigned)(st == SEGUE_OK) + (second.st == SEGUE_OK));
+    BODY_IS("k", st == SEGUE_OK ? "2" : "3");
 }
 
 /* ---- B2 ---- */
@@ -637,6 +674,8 @@ static void flags_where_there_are_none(cf *t)
 const cf_case cf_backend_cases[] = {
     {"B1", "of many writers under one condition one wins", 0, one_winner, NULL},
     {"B1b", "of many writers by the CAS of an old document one wins", 0, one_winner_over_a_fixture, NULL},
+    {"B1c", "nobody writes between the look at a condition and the write", NEEDS_SINGLE,
+     nobody_writes_between_look_and_write, NULL},
     {"B2", "a failed write changes nothing", 0, failed_writes_change_nothing, NULL},
     {"B2b", "a put replaces the whole record", 0, a_put_replaces_everything, NULL},
     {"B2c", "readers see whole records while writers write", 0, readers_see_whole_records, NULL},

@@ -353,7 +353,7 @@ static const struct tooth {
                   {"PILL_FIRST", "two files"},
                   {"SWEEP_ERASE_BY_CAS", "two files, foreign writes"},
                   {"SWEEP_INSERT_ABSENT", "two files"},
-                  {"COPY_CARRIES_ALL", "two files"}};
+                  {"COPY_CARRIES_XATTRS", "two files"}};
 
 /* In all scenes, or in one. */
 static bool bites(crasher *c, const char *rule, bool is_power, const char *scene)

@@ -200,7 +200,7 @@ static const tooth teeth[] = {
     {"PIN_FIRST", 0, NULL},
     {"DRAIN", 0, NULL},
     {"HOLD", 0, NULL},
-    {"COPY_CARRIES_ALL", 0, NULL},
+    {"COPY_CARRIES_XATTRS", 0, NULL},
     {"MUTATE_READS_FALLBACK", 0, NULL},
     {"SCAN_FALLBACK_FIRST", 0, NULL},
     {"SCAN_TOMBSTONE_HIDES", 0, NULL},

@@ -125,7 +125,7 @@ static const struct tooth {
     {"PIN_FIRST", 17},
     {"DRAIN", 19},
     {"HOLD", 19},
-    {"COPY_CARRIES_ALL", 1},
+    {"COPY_CARRIES_XATTRS", 1},
     {"MUTATE_READS_FALLBACK", 3},
     {"SCAN_FALLBACK_FIRST", 24},
     {"SCAN_TOMBSTONE_HIDES", 1},

@@ -644,7 +644,7 @@ static const struct tooth {
     {"ADD_ASKS_FALLBACK", 1, false},
     {"MUTATE_READS_FALLBACK", 1, false},
     {"INSERT_EXPECTS_ABSENT", 1, true},
-    {"COPY_CARRIES_ALL", 1, true},
+    {"COPY_CARRIES_XATTRS", 1, true},
     {"HOLD", 1, true},
     {"DRAIN", 1, true},
     {"SWEEP_INSERT_ABSENT", 1, true},

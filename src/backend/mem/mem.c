@@ -7,6 +7,8 @@
 #include "backend/mem/skiplist.h"
 #include "base/base.h"
 #include "base/env.h"
+#include "base/rules.h"
+#include "base/sched.h"
 #include "doc/clock.h"
 #include "doc/codec.h"
 #include "doc/doc.h"
@@ -291,7 +293,8 @@ static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_c
     if (seg_envelope_encode(&out, &envelope) != SEGUE_OK || !index_add(c, &out, before))
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
     if (!seg_skiplist_put(&c->records, rec->key, envelope.data, envelope.size)) {
-        index_remove(c, &out, before); /* the record is new: there was no memory for its node */
+        /* The record is new: there was no memory for its node. */
+        if (SEG_RULE(PLACE_IS_GIVEN_BACK)) index_remove(c, &out, before);
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
     }
     if (before) index_remove(c, before, &out);
@@ -323,6 +326,14 @@ static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call 
     return st == SEGUE_NOT_FOUND ? refused(key, st, call) : st;
 }
 
+/* With the rule off: somebody else may write between the look and the write. */
+static void let_others_in(mem *m)
+{
+    pthread_rwlock_unlock(&m->engine->lock);
+    SEG_SCHED(WRITE, m->engine);
+    pthread_rwlock_wrlock(&m->engine->lock);
+}
+
 static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, segue_call *call)
 {
     found f;
@@ -330,11 +341,12 @@ static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, se
     segue_slice key = p->rec.key;
     segue_status st = look_up(m, key, &f);
     if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
-    bool there = st == SEGUE_OK;
+    bool there = st == SEGUE_OK && (!f.rec.is_tombstone || SEG_RULE(TOMBSTONE_IS_RECORD));
     if (p->keep_cas && !(m->caps & SEGUE_CAP_KEEP_CAS))
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store cannot keep a given CAS");
     st = seg_put_judge(p, there ? f.rec.cas : 0);
     if (st != SEGUE_OK) return refused(key, st, call);
+    if (!SEG_RULE(LOOK_IN_TRANSACTION)) let_others_in(m);
     if (there && f.rec.cas > out.cas_floor) out.cas_floor = f.rec.cas;
     if (p->condition == SEGUE_IF_ANY && !p->keep_cas) out.rec.revision = there ? f.rec.revision + 1 : 1;
     return store(m, &out, ret_cas, call);
@@ -390,10 +402,11 @@ static segue_status scan_locked(const mem *m, const segue_bounds *b, segue_page 
 {
     bool full = false;
     found f;
-    for (const seg_node *node = seg_skiplist_seek(&m->collection->records, b->from, b->from_open);
+    for (const seg_node *node =
+             seg_skiplist_seek(&m->collection->records, b->from, b->from_open && SEG_RULE(PAGE_AFTER_KEY));
          node && !beyond(seg_node_key(node), b); node = node->next[0]) {
         if (full) {
-            page->more = true;
+            page->more = SEG_RULE(PAGE_SAYS_MORE);
             return SEGUE_OK;
         }
         segue_status st = seg_envelope_decode(segue_bytes(node->value, node->value_size), f.slots, &f.rec);

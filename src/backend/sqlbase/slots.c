@@ -5,6 +5,8 @@
 #include "base/base.h"
 #include "base/crash.h"
 #include "base/env.h"
+#include "base/rules.h"
+#include "base/sched.h"
 #include "doc/doc.h"
 
 #include <stdio.h>
@@ -183,7 +185,7 @@ static bool is_beyond(segue_slice key, const segue_bounds *b)
 
 static sqlite3_stmt *scan_stmt(const seg_sql_handle *h, seg_sql_conn *conn, const segue_bounds *b)
 {
-    bool after = b->from.data && b->from_open;
+    bool after = b->from.data && b->from_open && SEG_RULE(PAGE_AFTER_KEY);
     unsigned which = b->keys_only ? (after ? SEG_SQL_SCAN_KEYS_AFTER : SEG_SQL_SCAN_KEYS)
                                   : (after ? SEG_SQL_SCAN_AFTER : SEG_SQL_SCAN);
     sqlite3_stmt *stmt = seg_sql_stmt(conn, which);
@@ -217,7 +219,7 @@ static segue_status read_page(const seg_sql_handle *h, seg_sql_conn *conn, row *
         if (st != SEGUE_OK) return st;
         if (is_beyond(key, b)) return SEGUE_OK;
         if (full) {
-            page->more = true;
+            page->more = SEG_RULE(PAGE_SAYS_MORE);
             return SEGUE_OK;
         }
         st = h->rows->decode(conn, r->stmt, key, b->keys_only, &r->rec, call);
@@ -349,6 +351,15 @@ segue_status seg_sql_slot_expired(void *self, uint64_t until, segue_page *page, 
 
 /* ---- put, erase, batches ---- */
 
+/* With the rule off: a tombstone is no record. */
+static bool is_tombstone(const seg_sql_handle *h, seg_sql_conn *conn, segue_slice key, segue_call *call)
+{
+    row r;
+    bool is_one = row_find(h, conn, key, &r, call) == SEGUE_OK && r.rec.is_tombstone;
+    row_end(&r);
+    return is_one;
+}
+
 static segue_status put_row(const seg_sql_handle *h, seg_sql_conn *conn, const segue_put *p, seg_sql_stored *stored,
                             uint64_t *ret_cas, segue_call *call)
 {
@@ -356,6 +367,7 @@ static segue_status put_row(const seg_sql_handle *h, seg_sql_conn *conn, const s
     uint64_t cas = 0, revision = 0;
     segue_status st = row_look(h, conn, rec.key, &cas, &revision, call);
     if (st != SEGUE_OK) return st;
+    if (!SEG_RULE(TOMBSTONE_IS_RECORD) && is_tombstone(h, conn, rec.key, call)) cas = 0;
     st = seg_put_judge(p, cas);
     if (st != SEGUE_OK) return refused(h, rec.key, st, call);
     if (p->condition == SEGUE_IF_ANY && !p->keep_cas) rec.revision = revision + 1;
@@ -415,10 +427,26 @@ static segue_status write_one(void *self, segue_write *w, segue_call *call)
     return st == SEGUE_OK ? w->status : st;
 }
 
+/* With the rule off: the condition is looked at before the transaction, and somebody else may write in between. */
+static segue_status look_ahead(const seg_sql_handle *h, segue_put *p, segue_call *call)
+{
+    uint64_t cas = 0, revision = 0;
+    seg_sql_conn *conn;
+    segue_status st = seg_sql_take(h->engine, &conn, call);
+    if (st != SEGUE_OK) return st;
+    st = row_look(h, conn, p->rec.key, &cas, &revision, call);
+    seg_sql_give(h->engine, conn);
+    if (st == SEGUE_OK) st = seg_put_judge(p, cas);
+    p->condition = SEGUE_IF_ANY;
+    SEG_SCHED(WRITE, h->engine);
+    return st;
+}
+
 segue_status seg_sql_slot_put(void *self, const segue_put *p, uint64_t *ret_cas, segue_call *call)
 {
     segue_write w = {.op = SEGUE_WRITE_PUT, .put = *p};
-    segue_status st = write_one(self, &w, call);
+    segue_status st = SEG_RULE(LOOK_IN_TRANSACTION) ? SEGUE_OK : look_ahead(self, &w.put, call);
+    if (st == SEGUE_OK) st = write_one(self, &w, call);
     if (st == SEGUE_OK) *ret_cas = w.cas;
     return st;
 }

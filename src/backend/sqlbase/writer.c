@@ -188,7 +188,8 @@ static void run_alone(seg_sql_engine *e, job *j)
     j->status = begin(e, j->call);
     if (j->status != SEGUE_OK) return;
     j->status = run_job(e->writer, j);
-    if (j->status != SEGUE_OK) roll_back(e->writer);
+    if (j->status != SEGUE_OK && SEG_RULE(HALF_A_JOB_IS_UNDONE)) roll_back(e->writer);
+    else if (j->status != SEGUE_OK) (void)commit(e, e->writer, j->call);
     else j->status = commit(e, e->writer, j->call);
 }
 
@@ -199,7 +200,8 @@ static bool run_together(seg_sql_engine *e, job *jobs)
     seg_sql_conn *conn = e->writer;
     for (job *j = jobs; j; j = j->next) {
         j->status = run_job(conn, j);
-        if (j->status != SEGUE_OK && (conn->changed || sqlite3_get_autocommit(conn->db))) {
+        bool is_half = conn->changed && SEG_RULE(HALF_A_JOB_IS_UNDONE);
+        if (j->status != SEGUE_OK && (is_half || sqlite3_get_autocommit(conn->db))) {
             roll_back(conn);
             return false;
         }
