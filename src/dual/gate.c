@@ -25,12 +25,10 @@ segue_status segue_phase_parse(const char *name, segue_phase *ret_phase)
     return SEGUE_INVALID_ARGUMENT;
 }
 
-segue_status seg_gate_init(seg_gate *gate, segue_phase phase)
+void seg_gate_init(seg_gate *gate, segue_phase phase)
 {
     atomic_init(&gate->word, (unsigned)phase * 2);
-    for (int i = 0; i < SEG_GATE_SLOTS; i++)
-        for (int parity = 0; parity < 2; parity++) atomic_init(&gate->slots[i].inside[parity], 0);
-    return pthread_mutex_init(&gate->change, NULL) == 0 ? SEGUE_OK : SEGUE_NO_MEMORY;
+    (void)pthread_mutex_init(&gate->change, NULL); /* never fails with default attributes */
 }
 
 void seg_gate_free(seg_gate *gate) { (void)pthread_mutex_destroy(&gate->change); /* nobody is inside any more */ }
@@ -129,25 +127,18 @@ static segue_status step(seg_gate *gate, segue_phase phase, segue_call *call)
     return drain(gate, call);
 }
 
-static segue_status change_locked(seg_gate *gate, segue_phase to, segue_call *call)
+segue_status seg_gate_change(seg_gate *gate, segue_phase to, segue_call *call)
 {
     segue_phase from = seg_gate_phase(gate);
+    if ((unsigned)to >= N_PHASES) return segue_fail(call, SEGUE_INVALID_ARGUMENT, "there is no such phase");
     if (from == to) return drain(gate, call);
-    if (from == SEGUE_PHASE_LEGACY && to == SEGUE_PHASE_FORWARD) {
-        segue_status st = SEG_RULE(HOLD) ? step(gate, SEGUE_PHASE_HOLD, call) : SEGUE_OK;
-        return st == SEGUE_OK ? step(gate, to, call) : st;
-    }
-    bool is_one_step = to == from + 1 || (from == SEGUE_PHASE_HOLD && to == SEGUE_PHASE_LEGACY);
+    bool skips_hold = from == SEGUE_PHASE_LEGACY && to == SEGUE_PHASE_FORWARD && !SEG_RULE(HOLD);
+    bool is_one_step = to == from + 1 || (from == SEGUE_PHASE_HOLD && to == SEGUE_PHASE_LEGACY) || skips_hold;
     if (is_one_step || !SEG_RULE(ONE_STEP)) return step(gate, to, call);
     return segue_fail(call, SEGUE_REFUSED, "a dual store cannot go from %s to %s", segue_phase_name(from),
                       segue_phase_name(to));
 }
 
-segue_status seg_gate_change(seg_gate *gate, segue_phase phase, segue_call *call)
-{
-    if ((unsigned)phase >= N_PHASES) return segue_fail(call, SEGUE_INVALID_ARGUMENT, "there is no such phase");
-    SEG_SCHED_LOCK(&gate->change);
-    segue_status st = change_locked(gate, phase, call);
-    pthread_mutex_unlock(&gate->change);
-    return st;
-}
+void seg_gate_lock(seg_gate *gate) { SEG_SCHED_LOCK(&gate->change); }
+
+void seg_gate_unlock(seg_gate *gate) { pthread_mutex_unlock(&gate->change); }

@@ -21,10 +21,11 @@ typedef struct seg_gate {
     struct {
         _Alignas(64) _Atomic unsigned inside[2]; /* by parity */
     } slots[SEG_GATE_SLOTS];
-    pthread_mutex_t change; /* one change of phase at a time */
+    pthread_mutex_t change; /* one change of phase at a time, with all that belongs to it */
 } seg_gate;
 
-segue_status seg_gate_init(seg_gate *gate, segue_phase phase);
+/* *gate comes zeroed. */
+void seg_gate_init(seg_gate *gate, segue_phase phase);
 void seg_gate_free(seg_gate *gate);
 
 /* Enter. A writer waits while the phase is hold: TIMEOUT at its deadline. call->pin remembers what to leave. */
@@ -35,7 +36,9 @@ void seg_gate_leave(seg_gate *gate, segue_call *call);
 segue_phase seg_gate_pinned(const segue_call *call);
 segue_phase seg_gate_phase(seg_gate *gate);
 
-/* Change the phase, then wait for those inside. See segue_dual_set_phase. */
+/* Change the phase by one step, then wait for those inside; with the lock. See segue_dual_set_phase. */
 segue_status seg_gate_change(seg_gate *gate, segue_phase phase, segue_call *call);
+void seg_gate_lock(seg_gate *gate);
+void seg_gate_unlock(seg_gate *gate);
 
 #endif

@@ -54,19 +54,28 @@ segue_status segue_dual_phase(segue_store *store, segue_phase *ret_phase)
     return SEGUE_OK;
 }
 
+/* With the gate's lock: nobody goes back to legacy, and nothing more is written there, between what is learnt of the fallback
+ * and the step into forward. */
+static segue_status change_phase(seg_dual *dual, segue_phase phase, segue_call *call)
+{
+    if (phase == SEGUE_PHASE_FORWARD && seg_gate_phase(&dual->gate) < SEGUE_PHASE_FORWARD) {
+        /* Nobody writes the fallback any more once hold is drained. */
+        segue_status st = SEG_RULE(HOLD) ? seg_gate_change(&dual->gate, SEGUE_PHASE_HOLD, call) : SEGUE_OK;
+        if (st == SEGUE_OK) st = seg_dual_learn_floor(dual, call);
+        if (st != SEGUE_OK) return st;
+    }
+    return seg_gate_change(&dual->gate, phase, call);
+}
+
 segue_status segue_dual_set_phase(segue_store *store, segue_phase phase, int64_t timeout_ns, segue_error *reterr)
 {
     seg_dual *dual = find(store);
     if (!dual) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "only a dual store has phases");
     segue_call call = seg_call_new(store, timeout_ns, reterr);
-    segue_phase now = seg_gate_phase(&dual->gate);
-    segue_status st = SEGUE_OK;
-    if (phase == SEGUE_PHASE_FORWARD && now < SEGUE_PHASE_FORWARD) {
-        /* Nobody writes the fallback any more once hold is drained. */
-        if (now == SEGUE_PHASE_LEGACY && SEG_RULE(HOLD)) st = seg_gate_change(&dual->gate, SEGUE_PHASE_HOLD, &call);
-        if (st == SEGUE_OK) st = seg_dual_learn_floor(dual, &call);
-    }
-    return st == SEGUE_OK ? seg_gate_change(&dual->gate, phase, &call) : st;
+    seg_gate_lock(&dual->gate);
+    segue_status st = change_phase(dual, phase, &call);
+    seg_gate_unlock(&dual->gate);
+    return st;
 }
 
 segue_status segue_dual_sides(segue_store *store, segue_store **ret_primary, segue_store **ret_fallback)
