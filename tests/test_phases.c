@@ -2,6 +2,8 @@
  * fault filter's hook, so nothing here depends on time but what waits for a timeout. */
 #include "world.h"
 
+#include "dual/gate.h"
+
 #include <pthread.h>
 
 static const int64_t SOON = 5000000; /* 5 ms: a timeout that is meant to pass */
@@ -79,7 +81,8 @@ static void phases_have_names(void **state)
     assert_int_equal(segue_phase_parse("closed", &untouched), SEGUE_INVALID_ARGUMENT);
     assert_int_equal(segue_phase_parse(NULL, &untouched), SEGUE_INVALID_ARGUMENT);
     assert_int_equal(untouched, SEGUE_PHASE_SEALED);
-    assert_string_equal(segue_phase_name((segue_phase)17), "?");
+    assert_string_equal(segue_phase_name((segue_phase)N_PHASES), "?");
+    assert_string_equal(segue_phase_name((segue_phase)-1), "?");
 }
 
 static void only_a_dual_store_has_phases(void **state)
@@ -91,7 +94,7 @@ static void only_a_dual_store_has_phases(void **state)
     world_open(&w, "", "", SEGUE_PHASE_FORWARD);
     IS(INVALID_ARGUMENT, segue_dual_phase(w.p, &phase));
     IS(INVALID_ARGUMENT, segue_dual_set_phase(w.p, SEGUE_PHASE_SEALED, 0, &w.err));
-    IS(INVALID_ARGUMENT, segue_dual_set_phase(w.dual, (segue_phase)17, 0, &w.err));
+    assert_string_equal(w.err.message, "only a dual store has phases");
     IS(INVALID_ARGUMENT, segue_dual_open(w.p, w.p, NULL, &nested, &w.err));
     IS(INVALID_ARGUMENT, segue_dual_open(w.p, w.stats_p, NULL, &nested, &w.err)); /* the same through a filter */
     IS(INVALID_ARGUMENT, segue_dual_open(w.dual, w.f, NULL, &nested, &w.err));
@@ -123,6 +126,20 @@ static void a_dual_store_tells_its_two_sides(void **state)
         OK(segue_set(fallback, K("k"), K("1"), segue_expiry_none(), NULL, NULL, &w.err)); /* it is a store as any */
         world_close(&w);
     }
+}
+
+static void beyond_the_last_phase_there_is_none(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w, "", "", SEGUE_PHASE_CLEAN);
+    IS(INVALID_ARGUMENT, go(&w, (segue_phase)N_PHASES));
+    assert_string_equal(w.err.message, "there is no such phase");
+    IS(INVALID_ARGUMENT, go(&w, (segue_phase)-1));
+    assert_int_equal(phase_of(&w), SEGUE_PHASE_CLEAN);
+    IS(REFUSED, go(&w, SEGUE_PHASE_FORWARD));
+    assert_string_equal(w.err.message, "a dual store cannot go from clean to forward");
+    world_close(&w);
 }
 
 /* ---- what each phase reads and writes ---- */
@@ -450,6 +467,120 @@ static void tokens_of_legacy_stay_good_in_forward(void **state)
     }
 }
 
+/* More than a gate has slots: each of them counts. */
+enum { CROWD = SEG_GATE_SLOTS + 6 };
+
+typedef struct crowd {
+    world *w;
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    unsigned inside;
+    bool released;
+} crowd;
+
+static void *visit(void *arg)
+{
+    crowd *c = arg;
+    segue_call call = seg_call_new(c->w->dual, 0, NULL);
+    if (seg_call_begin(c->w->dual, true, &call) != SEGUE_OK) return c;
+    pthread_mutex_lock(&c->lock);
+    c->inside++;
+    pthread_cond_broadcast(&c->change);
+    while (!c->released) pthread_cond_wait(&c->change, &c->lock);
+    pthread_mutex_unlock(&c->lock);
+    seg_call_end(c->w->dual, &call);
+    return NULL;
+}
+
+static void a_change_waits_for_everybody(void **state)
+{
+    (void)state;
+    world w;
+    pthread_t threads[CROWD];
+    crowd c = {.w = &w, .lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+    char says[100];
+    world_open(&w, "", "", SEGUE_PHASE_FORWARD);
+    for (int i = 0; i < CROWD; i++) assert_int_equal(pthread_create(&threads[i], NULL, visit, &c), 0);
+    pthread_mutex_lock(&c.lock);
+    while (c.inside < CROWD) pthread_cond_wait(&c.change, &c.lock);
+    pthread_mutex_unlock(&c.lock);
+    segue_status st = go_soon(&w, SEGUE_PHASE_SEALED);
+    pthread_mutex_lock(&c.lock);
+    c.released = true;
+    pthread_cond_broadcast(&c.change);
+    pthread_mutex_unlock(&c.lock);
+    for (int i = 0; i < CROWD; i++) {
+        void *failed = &w;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    IS(TIMEOUT, st);
+    (void)snprintf(says, sizeof says, "%d operations that began under the old phase have not ended", CROWD); /* fits */
+    if (!strstr(w.err.message, says)) fail_msg("\"%s\" does not say \"%s\"", w.err.message, says);
+    OK(go(&w, SEGUE_PHASE_SEALED));
+    world_close(&w);
+}
+
+/* ---- waiting, on a clock that nothing but naps moves ---- */
+
+static int64_t nap_clock, longest_nap, first_nap;
+static unsigned n_naps;
+
+static int64_t nap_now(void *ctx)
+{
+    (void)ctx;
+    return nap_clock;
+}
+
+static void take_nap(void *ctx, int64_t ns)
+{
+    (void)ctx;
+    if (n_naps++ == 0) first_nap = ns;
+    if (ns > longest_nap) longest_nap = ns;
+    nap_clock += ns;
+}
+
+/* Always the same number, which makes the naps longer than half of what they may be. */
+static void be_lazy(void *ctx, void *out, size_t size)
+{
+    static const uint64_t number = UINT64_MAX / 2;
+    (void)ctx;
+    if (size == sizeof number) memcpy(out, &number, size);
+    else memset(out, 1, size);
+}
+
+static void must_have_napped(const char *who)
+{
+    if (n_naps < 100 || n_naps > 500 || first_nap > 20000 || longest_nap > 1000000 || longest_nap < 500000)
+        fail_msg("%s naps %u times, %lld ns at first, %lld at most", who, n_naps, (long long)first_nap,
+                 (long long)longest_nap);
+    n_naps = 0;
+    longest_nap = 0;
+}
+
+/* Short at first, then up to a millisecond: a phase is seldom long, and one that is costs nothing. */
+static void who_waits_sleeps_longer_and_longer(void **state)
+{
+    (void)state;
+    static const segue_env env = {NULL, nap_now, nap_now, take_nap, be_lazy};
+    const segue_open_options options = {&env, SEGUE_OPEN_NO_REAPER};
+    const int64_t while_ns = 100000000;
+    world w = {0};
+    nap_clock = 1000000000;
+    OK(segue_open("dual:?primary=mem:&fallback=mem:&phase=hold", &options, &w.dual, &w.err));
+    segue_call writer = seg_call_new(w.dual, while_ns, &w.err), reader = seg_call_new(w.dual, 0, &w.err);
+    IS(TIMEOUT, seg_call_begin(w.dual, true, &writer));
+    assert_non_null(strstr(w.err.message, "writes are held while the migration starts; nothing was applied"));
+    must_have_napped("a write in hold");
+    OK(seg_call_begin(w.dual, false, &reader));
+    IS(TIMEOUT, segue_dual_set_phase(w.dual, SEGUE_PHASE_FORWARD, while_ns, &w.err));
+    must_have_napped("a change of phase");
+    seg_call_end(w.dual, &reader);
+    OK(go(&w, SEGUE_PHASE_FORWARD));
+    assert_int_equal(n_naps, 0);
+    segue_close(w.dual);
+}
+
 int main(void)
 {
     static int writes;
@@ -458,6 +589,7 @@ int main(void)
         cmocka_unit_test(phases_have_names),
         cmocka_unit_test(only_a_dual_store_has_phases),
         cmocka_unit_test(a_dual_store_tells_its_two_sides),
+        cmocka_unit_test(beyond_the_last_phase_there_is_none),
         cmocka_unit_test(legacy_uses_the_fallback_only),
         cmocka_unit_test(sealed_and_clean_use_the_primary_only),
         cmocka_unit_test(forward_writes_the_primary_only),
@@ -468,6 +600,8 @@ int main(void)
          NULL},
         {"a change waits for a write under the old phase", a_change_waits_for_operations_under_the_old_phase, NULL,
          NULL, &writes},
+        cmocka_unit_test(a_change_waits_for_everybody),
+        cmocka_unit_test(who_waits_sleeps_longer_and_longer),
         cmocka_unit_test(an_operation_of_legacy_ends_in_legacy),
         cmocka_unit_test(a_write_that_waits_in_hold_goes_on_after_it),
         cmocka_unit_test(tokens_of_legacy_stay_good_in_forward),
