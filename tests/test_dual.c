@@ -274,6 +274,25 @@ static void a_delete_that_lost_a_race_and_fails_is_a_failure(void **state)
     world_close(&w);
 }
 
+/* In legacy the document that comes back has the CAS that the next write must name, as the outcome has. */
+static void a_mutation_in_legacy_gives_the_token_that_a_get_gives(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        world w;
+        segue_outcome out = {0};
+        segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = K("1")};
+        world_open(&w, i & 1 ? KEEPS : LOSES, i & 2 ? "" : "-mutate", SEGUE_PHASE_LEGACY);
+        must(&w, segue_mutate(w.dual, K("k"), &m, NULL, &out, &w.doc, &w.err), "mutate", __LINE__);
+        uint64_t told = w.doc.rec.cas, token = cas_in(&w, w.f, NULL) | (i & 1 ? 0 : MARK);
+        must(&w, get_doc(&w, "k"), "get", __LINE__);
+        if (out.cas != token || told != token || w.doc.rec.cas != token)
+            fail_msg("outcome %llx, document %llx, get %llx, not %llx", (unsigned long long)out.cas,
+                     (unsigned long long)told, (unsigned long long)w.doc.rec.cas, (unsigned long long)token);
+        world_close(&w);
+    }
+}
+
 /* ---- erase, scan ---- */
 
 static segue_status erase(world *w, const char *key, uint64_t cas)
@@ -411,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_token_finds_what_has_just_moved),
         cmocka_unit_test(a_counter_is_itself_where_no_body_is_asked_for),
         cmocka_unit_test(a_delete_that_lost_a_race_and_fails_is_a_failure),
+        cmocka_unit_test(a_mutation_in_legacy_gives_the_token_that_a_get_gives),
         cmocka_unit_test(nothing_is_erased_before_it_is_clean),
         cmocka_unit_test(a_scan_that_is_cut_is_never_an_end),
         cmocka_unit_test(what_has_expired_is_found_where_writes_go),

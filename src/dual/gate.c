@@ -132,9 +132,8 @@ segue_status seg_gate_change(seg_gate *gate, segue_phase to, segue_call *call)
     segue_phase from = seg_gate_phase(gate);
     if ((unsigned)to >= N_PHASES) return segue_fail(call, SEGUE_INVALID_ARGUMENT, "there is no such phase");
     if (from == to) return drain(gate, call);
-    bool skips_hold = from == SEGUE_PHASE_LEGACY && to == SEGUE_PHASE_FORWARD && !SEG_RULE(HOLD);
-    bool is_one_step = to == from + 1 || (from == SEGUE_PHASE_HOLD && to == SEGUE_PHASE_LEGACY) || skips_hold;
-    if (is_one_step || !SEG_RULE(ONE_STEP)) return step(gate, to, call);
+    bool is_one_step = to == from + 1 || (from == SEGUE_PHASE_HOLD && to == SEGUE_PHASE_LEGACY);
+    if (is_one_step || !SEG_RULE(ONE_STEP) || !SEG_RULE(HOLD)) return step(gate, to, call);
     return segue_fail(call, SEGUE_REFUSED, "a dual store cannot go from %s to %s", segue_phase_name(from),
                       segue_phase_name(to));
 }
