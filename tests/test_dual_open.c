@@ -283,6 +283,26 @@ static void its_url_names_both(void **state)
 
 /* ---- memory ---- */
 
+/* An allocator of somebody else's promises no more than that any type of C's own may stand there. */
+static void it_asks_for_no_special_alignment(void **state)
+{
+    (void)state;
+    static const segue_allocator dirty = {NULL, dirty_realloc, dirty_free};
+    segue_doc doc = {0};
+    segue_set_allocator(&dirty);
+    for (int i = 0; i < 8; i++) { /* at some addresses */
+        sides s;
+        OK(try_sides(&s, "mem:", "mem:", SEGUE_PHASE_LEGACY));
+        OK(segue_set(s.dual, K("k"), K("1"), segue_expiry_none(), NULL, NULL, &err));
+        OK(segue_dual_set_phase(s.dual, SEGUE_PHASE_FORWARD, 0, &err));
+        OK(segue_get(s.dual, K("k"), NULL, &doc, &err));
+        assert_true(segue_slice_equal(doc.rec.body, K("1")));
+        segue_doc_free(&doc);
+        close_sides(&s);
+    }
+    segue_set_allocator(NULL);
+}
+
 static segue_status open_by_url(void *url)
 {
     segue_store *store = NULL;
@@ -548,6 +568,7 @@ int main(void)
         cmocka_unit_test_setup(two_handles_are_needed, be_friendly),
         cmocka_unit_test_setup(it_keeps_its_sides_open_until_it_is_closed, be_friendly),
         cmocka_unit_test_setup(its_url_names_both, be_friendly),
+        cmocka_unit_test_setup(it_asks_for_no_special_alignment, be_friendly),
         cmocka_unit_test_setup(what_cannot_be_opened_gives_everything_back, be_friendly),
         cmocka_unit_test_setup(an_open_asks_for_the_clock_only_where_it_counts, be_friendly),
         cmocka_unit_test_setup(a_clock_that_cannot_be_read_keeps_it_in_hold, be_friendly),

@@ -14,12 +14,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { SEG_GATE_SLOTS = 64 };
+/* Bytes of a line of a processor's cache. The memory of a store need not begin with one, so what different threads write is
+ * that far apart, wherever it begins. */
+enum { SEG_GATE_SLOTS = 64, SEG_GATE_LINE = 64 };
 
 typedef struct seg_gate {
     _Atomic unsigned word; /* phase * 2 + parity; the parity changes with each change of phase */
+    char apart[SEG_GATE_LINE - sizeof(unsigned)];
     struct {
-        _Alignas(64) _Atomic unsigned inside[2]; /* by parity */
+        _Atomic unsigned inside[2]; /* by parity */
+        char apart[SEG_GATE_LINE - 2 * sizeof(unsigned)];
     } slots[SEG_GATE_SLOTS];
     pthread_mutex_t change; /* one change of phase at a time, with all that belongs to it */
 } seg_gate;
