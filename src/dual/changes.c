@@ -35,7 +35,8 @@ typedef struct reading {
 static int compare(const segue_record *a, const segue_record *b)
 {
     uint64_t x = seg_feed_cas(a->cas), y = seg_feed_cas(b->cas);
-    return x != y ? (x > y) - (x < y) : segue_slice_compare(a->key, b->key);
+    int c = (x > y) - (x < y);
+    return c ? c : segue_slice_compare(a->key, b->key);
 }
 
 static void drop(segue_page *page, size_t at)
@@ -61,11 +62,9 @@ static void settle(segue_page *page, size_t i)
 /* ---- the fallback's page ---- */
 
 /* A pill that was made while this store was open, made its counter. One from before keeps its own place. */
-static segue_status undo_pill(seg_dual *d, segue_doc *doc, bool *ret_moved, segue_call *call)
+static segue_status undo_pill(seg_dual *d, segue_doc *doc, segue_call *call)
 {
-    uint64_t own = doc->rec.cas;
-    segue_status st = seg_pill_to_counter(doc, own <= atomic_load(&d->floor));
-    *ret_moved = st == SEGUE_OK && doc->rec.cas != own;
+    segue_status st = seg_pill_to_counter(doc, doc->rec.cas <= atomic_load(&d->floor));
     return st == SEGUE_OK ? st : segue_fail(call, st, "out of memory in a feed");
 }
 
@@ -73,16 +72,10 @@ static segue_status undo_pills(reading *r, segue_call *call)
 {
     segue_page *page = &r->fallback;
     for (size_t i = 0; i < page->n;) {
-        bool moved = false;
-        segue_status st = undo_pill(r->dual, &page->docs[i], &moved, call);
+        segue_status st = undo_pill(r->dual, &page->docs[i], call);
         if (st != SEGUE_OK) return st;
-        if (moved && !seg_comes_after(&page->docs[i].rec, &r->start)) {
-            drop(page, i);
-            continue;
-        }
-        size_t before = page->n;
-        if (moved) settle(page, i);
-        i += page->n == before;
+        if (seg_comes_after(&page->docs[i].rec, &r->start)) settle(page, i++);
+        else drop(page, i);
     }
     return SEGUE_OK;
 }
@@ -100,10 +93,10 @@ static segue_status add_late_pills(reading *r, segue_call *call)
         if (r->late.n) seg_position_set(&at, r->late.docs[r->late.n - 1].rec.cas, r->late.docs[r->late.n - 1].rec.key);
         for (size_t i = 0; i < r->late.n; i++) {
             const segue_record *rec = &r->late.docs[i].rec;
-            bool moved = false, full;
-            st = undo_pill(d, &r->late.docs[i], &moved, call);
+            bool full;
+            st = undo_pill(d, &r->late.docs[i], call);
             if (st != SEGUE_OK) return st;
-            if (!moved || !seg_comes_after(rec, &r->start) || seg_comes_after(rec, &r->end)) continue;
+            if (!seg_comes_after(rec, &r->start) || seg_comes_after(rec, &r->end)) continue;
             if (r->fallback.n == r->fallback.max_docs) r->fallback.max_docs++; /* they are few */
             if (segue_page_add(&r->fallback, rec, &full) != SEGUE_OK)
                 return segue_fail(call, SEGUE_NO_MEMORY, "out of memory in a feed");
