@@ -147,11 +147,12 @@ static segue_status raise_primary(seg_dual *d, uint64_t cas, segue_call *call)
     return st;
 }
 
-/* In hold. *limit: where the primary is, or what was seen of it; what the fallback gets from now on comes later. */
-static segue_status raise_fallback(seg_dual *d, uint64_t *limit, segue_call *call)
+/* In hold. *limit: where the primary is (raised to at_least), or what was seen of it; what the fallback gets from now on comes
+ * later. */
+static segue_status raise_fallback(seg_dual *d, uint64_t at_least, uint64_t *limit, segue_call *call)
 {
     uint64_t highest = 0;
-    segue_status st = seg_call_highest(d->primary, 0, &highest, call);
+    segue_status st = seg_call_highest(d->primary, at_least, &highest, call);
     if (highest > *limit) *limit = highest;
     return st == SEGUE_OK && SEG_RULE(FEED_RAISES_FALLBACK) ? raise_side(d->fallback, *limit, call) : st;
 }
@@ -225,7 +226,7 @@ static segue_status merge(reading *r, bool keys_only, segue_page *page, segue_ca
         uint64_t last = 0;
         page->more = false;
         segue_status st = SEGUE_OK;
-        if (r->has_limit) st = raise_fallback(r->dual, &r->limit, call);
+        if (r->has_limit) st = raise_fallback(r->dual, 0, &r->limit, call);
         if (st == SEGUE_OK && !SEG_RULE(FEED_FALLBACK_FIRST)) st = read_primary(r, keys_only, call);
         if (st == SEGUE_OK) st = read_fallback(r, &last, call);
         if (st == SEGUE_OK) st = raise_primary(r->dual, last, call);
@@ -292,13 +293,12 @@ segue_status seg_dual_highest(seg_dual *d, uint64_t at_least, uint64_t *ret_cas,
     segue_status st = check_sides(d, phase, call);
     if (st != SEGUE_OK) return st;
     if (phase == SEGUE_PHASE_LEGACY) return seg_call_highest(d->fallback, at_least, ret_cas, call);
-    if (phase == SEGUE_PHASE_HOLD) st = raise_fallback(d, &primary, call);
+    if (phase == SEGUE_PHASE_HOLD) st = raise_fallback(d, at_least, &primary, call);
     if (st == SEGUE_OK && phase < SEGUE_PHASE_SEALED) {
         st = seg_call_highest(d->fallback, 0, &fallback, call);
         if (st == SEGUE_OK) st = raise_primary(d, fallback, call);
     }
-    if (st == SEGUE_OK && (phase != SEGUE_PHASE_HOLD || at_least > primary))
-        st = seg_call_highest(d->primary, at_least, &primary, call);
+    if (st == SEGUE_OK && phase != SEGUE_PHASE_HOLD) st = seg_call_highest(d->primary, at_least, &primary, call);
     if (st == SEGUE_OK) *ret_cas = primary > fallback ? primary : fallback;
     return st;
 }
