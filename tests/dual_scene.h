@@ -19,6 +19,7 @@
 #include "base/base.h"
 #include "dual/dual.h"
 #include "store/call.h"
+#include "support/memory.h"
 
 #define K(text) segue_str(text)
 
@@ -132,6 +133,7 @@ static inline segue_status spy_highest(void *self, uint64_t at_least, uint64_t *
 /* Before the first store is opened. */
 static inline void scene_install(void)
 {
+    test_memory_install();
     spy = seg_backend_mem;
     spy.scheme = "spy";
     spy.open = spy_open;
@@ -240,6 +242,23 @@ static inline void scene_close(scene *s)
         segue_close(s->plain[i]);
     }
     segue_page_free(&s->page);
+}
+
+/* Each allocation of `work` fails, alone or with all after it: NO_MEMORY, or it goes well without; and nothing is left. */
+static inline void fail_each_allocation(segue_status (*work)(void *ctx), void *ctx)
+{
+    for (int persistent = 0; persistent < 2; persistent++)
+        for (long nth = 1, fired = 1; fired; nth++) {
+            long before = atomic_load(&test_memory_live);
+            test_fault_arm(&test_memory, nth, persistent);
+            segue_status st = work(ctx);
+            test_fault_heal(&test_memory);
+            fired = atomic_load(&test_memory.fired);
+            long left = atomic_load(&test_memory_live) - before;
+            if (st != SEGUE_OK && (st != SEGUE_NO_MEMORY || !fired))
+                fail_msg("%s when the allocation numbered %ld failed", segue_status_name(st), nth);
+            if (left) fail_msg("%ld allocations leak after the one numbered %ld failed", left, nth);
+        }
 }
 
 /* One call to the dual store begins; what was seen before is forgotten. */

@@ -8,7 +8,6 @@
 typedef struct merge {
     seg_dual *dual;
     segue_page fallback, primary;
-    segue_buf from; /* where the next round begins, after empty ones */
 } merge;
 
 /* Records of the fallback as they go out: pills as the counters they stand for, each CAS as a fallback token. */
@@ -50,8 +49,9 @@ static segue_slice covered(const merge *m)
     return end;
 }
 
-/* Emit in order of key until a page is empty, the covered range ends, or the caller's page is full. */
-static segue_status emit(merge *m, const segue_bounds *bounds, segue_slice end, segue_page *page, bool *ret_full)
+/* Emit in order of key until both are used up, the covered range ends, or the caller's page is full. Tombstones too, whoever
+ * asked: a page of hidden keys only would have no last one, to go on from. */
+static segue_status emit(merge *m, segue_slice end, segue_page *page, bool *ret_full)
 {
     size_t f = 0, p = 0;
     while ((f < m->fallback.n || p < m->primary.n) && !*ret_full) {
@@ -65,7 +65,6 @@ static segue_status emit(merge *m, const segue_bounds *bounds, segue_slice end, 
         if (end.data && segue_slice_compare(rec->key, end) > 0 && SEG_RULE(SCAN_COVERED)) return SEGUE_OK;
         f += c <= 0;
         p += c >= 0;
-        if (rec->is_tombstone && !bounds->tombstones) continue;
         segue_status st = segue_page_add(page, rec, ret_full);
         if (st != SEGUE_OK) return st;
     }
@@ -76,27 +75,17 @@ static segue_status emit(merge *m, const segue_bounds *bounds, segue_slice end, 
 static segue_status merge_page(merge *m, const segue_bounds *bounds, segue_page *page, segue_call *call)
 {
     seg_dual *d = m->dual;
-    segue_bounds b = *bounds;
-    for (;;) {
-        bool full = false;
-        page->more = false; /* of this round: the one before had more, that is why there is this one */
-        segue_status st = SEG_RULE(SCAN_FALLBACK_FIRST)
-                              ? read_both(d->fallback, &m->fallback, d->primary, &m->primary, &b, call)
-                              : read_both(d->primary, &m->primary, d->fallback, &m->fallback, &b, call);
-        if (st == SEGUE_OK) st = dress(d, &m->fallback, call);
-        if (st != SEGUE_OK) return st;
-        segue_slice end = covered(m);
-        st = emit(m, bounds, end, page, &full);
-        if (st != SEGUE_OK) return segue_fail(call, st, "out of memory in a scan");
-        page->more = page->more || end.data != NULL;
-        if (page->n > 0 || !page->more) return SEGUE_OK;
-        /* Everything in this round was hidden: on to the next, which begins after it. */
-        segue_buf_clear(&m->from);
-        st = segue_buf_append(&m->from, end.data, end.size);
-        if (st != SEGUE_OK) return segue_fail(call, st, "out of memory in a scan");
-        b.from = segue_buf_slice(&m->from);
-        b.from_open = true;
-    }
+    bool full = false;
+    segue_status st = SEG_RULE(SCAN_FALLBACK_FIRST)
+                          ? read_both(d->fallback, &m->fallback, d->primary, &m->primary, bounds, call)
+                          : read_both(d->primary, &m->primary, d->fallback, &m->fallback, bounds, call);
+    if (st == SEGUE_OK) st = dress(d, &m->fallback, call);
+    if (st != SEGUE_OK) return st;
+    segue_slice end = covered(m);
+    st = emit(m, end, page, &full);
+    if (st != SEGUE_OK) return segue_fail(call, st, "out of memory in a scan");
+    page->more = page->more || end.data != NULL;
+    return SEGUE_OK;
 }
 
 segue_status seg_dual_scan(seg_dual *dual, const segue_bounds *bounds, segue_page *page, segue_call *call)
@@ -113,6 +102,5 @@ segue_status seg_dual_scan(seg_dual *dual, const segue_bounds *bounds, segue_pag
     segue_status st = merge_page(&m, bounds, page, call);
     segue_page_free(&m.fallback);
     segue_page_free(&m.primary);
-    segue_buf_free(&m.from);
     return st;
 }
