@@ -10,14 +10,25 @@ typedef struct merge {
     segue_page fallback, primary;
 } merge;
 
+/* One side's page. The fallback's whole, also for a scan of keys: a pill is known by its body. */
+static segue_status read_side(seg_dual *dual, segue_store *side, const segue_bounds *bounds, segue_page *page,
+                              segue_call *call)
+{
+    segue_bounds b = *bounds;
+    if (side == dual->fallback) b.keys_only = false;
+    return seg_call_scan(side, &b, page, call);
+}
+
 /* Records of the fallback as they go out: pills as the counters they stand for, each CAS as a fallback token. */
-static segue_status dress(seg_dual *dual, segue_page *page, segue_call *call)
+static segue_status dress(seg_dual *dual, segue_page *page, bool keys_only, segue_call *call)
 {
     bool is_legacy = seg_dual_phase_of(dual, call) == SEGUE_PHASE_LEGACY;
     for (size_t i = 0; i < page->n; i++) {
+        segue_record *rec = &page->docs[i].rec;
         segue_status st = seg_pill_to_counter(&page->docs[i], is_legacy);
         if (st != SEGUE_OK) return segue_fail(call, st, "out of memory in a scan");
-        seg_dual_mark(dual, &page->docs[i].rec);
+        seg_dual_mark(dual, rec);
+        if (keys_only) rec->body.size = rec->n_xattrs = 0;
     }
     return SEGUE_OK;
 }
@@ -25,18 +36,18 @@ static segue_status dress(seg_dual *dual, segue_page *page, segue_call *call)
 static segue_slice last_key(const segue_page *page) { return page->docs[page->n - 1].rec.key; }
 
 /* A page of `first` over the bounds, then one of `second` over what that page covers. Tombstones always: they hide. */
-static segue_status read_both(segue_store *first, segue_page *first_page, segue_store *second, segue_page *second_page,
-                              const segue_bounds *bounds, segue_call *call)
+static segue_status read_both(seg_dual *dual, segue_store *first, segue_page *first_page, segue_store *second,
+                              segue_page *second_page, const segue_bounds *bounds, segue_call *call)
 {
     segue_bounds b = *bounds;
     b.tombstones = true;
-    segue_status st = seg_call_scan(first, &b, first_page, call);
+    segue_status st = read_side(dual, first, &b, first_page, call);
     if (st != SEGUE_OK) return st;
     if (first_page->more) {
         b.to = last_key(first_page);
         b.to_open = false;
     }
-    return seg_call_scan(second, &b, second_page, call);
+    return read_side(dual, second, &b, second_page, call);
 }
 
 /* Both pages together say everything about the keys up to and including this one; none: up to the end of the bounds. */
@@ -77,9 +88,9 @@ static segue_status merge_page(merge *m, const segue_bounds *bounds, segue_page 
     seg_dual *d = m->dual;
     bool full = false;
     segue_status st = SEG_RULE(SCAN_FALLBACK_FIRST)
-                          ? read_both(d->fallback, &m->fallback, d->primary, &m->primary, bounds, call)
-                          : read_both(d->primary, &m->primary, d->fallback, &m->fallback, bounds, call);
-    if (st == SEGUE_OK) st = dress(d, &m->fallback, call);
+                          ? read_both(d, d->fallback, &m->fallback, d->primary, &m->primary, bounds, call)
+                          : read_both(d, d->primary, &m->primary, d->fallback, &m->fallback, bounds, call);
+    if (st == SEGUE_OK) st = dress(d, &m->fallback, bounds->keys_only, call);
     if (st != SEGUE_OK) return st;
     segue_slice end = covered(m);
     st = emit(m, end, page, &full);
@@ -93,8 +104,8 @@ segue_status seg_dual_scan(seg_dual *dual, const segue_bounds *bounds, segue_pag
     segue_phase phase = seg_dual_phase_of(dual, call);
     if (phase >= SEGUE_PHASE_SEALED) return seg_call_scan(dual->primary, bounds, page, call);
     if (phase == SEGUE_PHASE_LEGACY) {
-        segue_status st = seg_call_scan(dual->fallback, bounds, page, call);
-        return st == SEGUE_OK ? dress(dual, page, call) : st;
+        segue_status st = read_side(dual, dual->fallback, bounds, page, call);
+        return st == SEGUE_OK ? dress(dual, page, bounds->keys_only, call) : st;
     }
     merge m = {.dual = dual};
     m.fallback.max_docs = m.primary.max_docs = page->max_docs;
