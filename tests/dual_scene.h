@@ -1,5 +1,5 @@
-/* For tests of what a dual store reads: two mem stores with records at chosen CASes, of which each call is written down, and can
- * fail or be met by somebody else's step. Header only; one thread. */
+/* For tests of what a dual store reads: two mem stores with records at chosen CASes, of which each call is written down, and
+ * can fail or be met by somebody else's step. Header only; one thread. */
 #ifndef DUAL_SCENE_H
 #define DUAL_SCENE_H
 

@@ -1,4 +1,5 @@
-/* Pages of a dual store's scan: what is on them, what is asked of which side for them, and that a failure of any call is told. */
+/* Pages of a dual store's scan: what is on them, what is asked of which side for them, and that a failure of any call is
+ * told. */
 #include "dual_scene.h"
 
 #include "base/rules.h"
