@@ -245,7 +245,7 @@ static void a_record_is_as_in_a_get(void **state)
     (void)state;
     for (int n = 0; n < 2 * 2 * 3; n++) {
         bool keeps_cas = n & 1, keys_only = n & 2;
-        segue_phase phase = LEGACY + n / 4;
+        segue_phase phase = (segue_phase)(n / 4);
         segue_bounds bounds = {.keys_only = keys_only, .tombstones = true};
         segue_doc doc = {0};
         scene s;
