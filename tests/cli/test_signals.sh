@@ -59,6 +59,20 @@ if [ -w /dev/full ]; then
     "$SEGUE" export "sqlite:$T/third.db" >/dev/full 2>"$T/err"
     true_that "a full disk behind stdout: exit 1" [ $? = 1 ]
     true_that "and one sentence" grep -qE '^segue: the result could not be written to standard output: No space left' "$T/err"
+    for verb in "ls" "get" "feed" "status" "reap"; do
+        key=
+        [ "$verb" != get ] || key=$("$SEGUE" ls "sqlite:$T/third.db" | head -n 1)
+        "$SEGUE" $verb "sqlite:$T/third.db" ${key:+"$key"} >/dev/full 2>"$T/err"
+        true_that "$verb to a full disk: exit 1" [ $? = 1 ]
+        true_that "and says so" grep -q 'No space left' "$T/err"
+    done
+    for verb in plan migrate verify; do
+        "$SEGUE" $verb --from "sqlite:$T/third.db" --to "sqlite:$T/full.db" --policy "$T/policy" >/dev/full 2>"$T/err"
+        true_that "$verb to a full disk: exit 1" [ $? = 1 ]
+        true_that "and says so" grep -q 'No space left' "$T/err"
+    done
+    true_that "and the migration is done" sh -c "'$SEGUE' status --json 'sqlite:$T/full.db' | grep -q '\"stage\":\"clean\"'"
+    "$SEGUE" migrate --from "sqlite:$T/full.db" --to "sqlite:$T/third.db" --policy "$T/policy" -q >/dev/null 2>&1 # and back
 else
     skip "a full disk behind stdout" "there is no /dev/full"
 fi

@@ -23,6 +23,8 @@ static const test_disk_trouble troubles[N_DISK_TROUBLES] = {
     {TEST_DISK_SHM_LOCK, SQLITE_BUSY, EINTR, false},
     {TEST_DISK_SHM_LOCK | TEST_DISK_LOCK, SQLITE_IOERR_LOCK, EIO, false},
     {TEST_DISK_WRITE | TEST_DISK_SYNC, SQLITE_IOERR_WRITE, EIO, false},
+    {TEST_DISK_SYNC, SQLITE_IOERR_FSYNC, ENOSPC, false},
+    {TEST_DISK_SHM_MAP, SQLITE_IOERR_SHMMAP, EIO, false},
 };
 
 void arm_disk(const fault *f, play *p, long nth, bool persistent)
@@ -52,5 +54,6 @@ bool disk_may_answer(const fault *f, segue_status st)
     /* UNAVAILABLE where what is written may as well be written again. */
     if (st == SEGUE_MAYBE_APPLIED || st == SEGUE_UNAVAILABLE) return is_of_commit;
     if (t->code == SQLITE_BUSY) return st == SEGUE_TIMEOUT;
+    if (t->code == SQLITE_IOERR_FSYNC && st == SEGUE_IO_ERROR) return true; /* a commit does not keep errno for us */
     return st == (t->error_number == ENOSPC ? SEGUE_NO_SPACE : SEGUE_IO_ERROR);
 }

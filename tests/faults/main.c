@@ -29,6 +29,10 @@
     {                                                                                                                  \
         name, true, false, false, true, arm_disk, heal_disk, disk_fired, disk_may_answer, which                        \
     }
+#define SYSTEM(name, which)                                                                                            \
+    {                                                                                                                  \
+        name, true, false, false, false, arm_system, heal_system, system_fired, system_may_answer, which               \
+    }
 #define CALL(name, of_fallback, which)                                                                                 \
     {                                                                                                                  \
         name, false, of_fallback, true, false, arm_call, heal_call, call_fired, call_may_answer, which                 \
@@ -51,6 +55,15 @@ static const fault faults[] = {
     DISK("lock in shared memory (EINTR)", 12),
     DISK("any lock (EIO)", 13),
     DISK("write or sync (EIO)", 14),
+    DISK("sync (ENOSPC)", 15),
+    DISK("shared memory (EIO)", 16),
+    {"SQLite's call of the system (EINTR)", true, false, false, true, arm_signals, heal_signals, signals_fired,
+     signals_may_answer, 17},
+    SYSTEM("our call of the system (ENOSPC)", 0),
+    SYSTEM("our call of the system (EIO)", 1),
+    SYSTEM("our call of the system (EACCES)", 2),
+    SYSTEM("our call of the system (EINTR)", 3),
+    SYSTEM("our call of the system (EMFILE)", 4),
     CALL("store call fails before it is applied", false, 0),
     CALL("answer to a read is lost", false, 1),
     CALL("write is not applied and may have been", false, 2),
@@ -88,6 +101,7 @@ typedef struct tour {
     bool persistent, is_short, stops; /* at the first that fails */
     char first[256];                  /* that failed */
     unsigned part, n_parts;
+    int64_t began_ns, told_ns;
     unsigned number; /* of the combination */
     unsigned long n_plays, n_injected, n_failed;
 } tour;
@@ -130,17 +144,29 @@ static long next_place(const tour *t, const setting *where, long nth)
     return t->is_short && where->on_disk ? 2 * nth + t->number % 3 : nth + 1;
 }
 
+static int64_t now(void) { return seg_mono_ns(segue_env_default()); }
+
+static void tell_progress(tour *t, const script *sc, const setting *where, const fault *f, long nth)
+{
+    static const int64_t second = 1000000000;
+    if (now() - t->told_ns < 10 * second) return;
+    t->told_ns = now();
+    printf("# %s: %s on %s, place %ld; %lu plays in %lld s\n", f->name, sc->name, where->name, nth, t->n_plays,
+           (long long)((t->told_ns - t->began_ns) / second));
+}
+
 static void all_places(tour *t, const script *sc, const setting *where, const model *m, const fault *f)
 {
     unsigned long before = t->n_injected, failed = t->n_failed;
     for (unsigned way = 0; way < 2; way++) {
         if (t->is_short && where->on_disk && way != t->number % 2) continue;
-        for (long nth = 1; one_place(t, sc, where, m, f, nth, way) && t->n_failed < failed + (t->stops ? 1 : 5);)
+        for (long nth = 1; one_place(t, sc, where, m, f, nth, way) && t->n_failed < failed + (t->stops ? 1 : 5);) {
+            tell_progress(t, sc, where, f, nth);
             nth = next_place(t, where, nth);
+        }
     }
     if (t->n_failed == failed)
         printf("ok - %s: %s on %s: %lu failed\n", f->name, sc->name, where->name, t->n_injected - before);
-    (void)fflush(stdout); /* progress */
 }
 
 static void one_script(tour *t, const script *sc, const setting *where, const fault *f, const model *plain)
@@ -165,7 +191,7 @@ static void all_of(tour *t, const fault *f)
         for (size_t w = 0; w < n_settings; w++) {
             if (t->stops && t->n_failed) break;
             if (!fits(sc, &settings[w], f) || !is_meant(t->on, settings[w].name)) continue;
-            bool is_left_out = t->is_short && f->needs_disk && (t->number + f->which) % 3; /* files take long */
+            bool is_left_out = t->is_short && settings[w].on_disk && (t->number + f->which) % 4; /* files take long */
             if (t->number++ % t->n_parts == t->part && !is_left_out)
                 one_script(t, sc, &settings[w], f, has_plain ? &plain : NULL);
         }
@@ -185,6 +211,12 @@ static int list(void)
 
 /* ---- teeth ---- */
 
+/* What to begin with where the search through all of them is long. */
+static const struct hint {
+    const char *rule, *fault;
+} hints[] = {{"LOST_COMMIT_IS_UNKNOWN", "write or sync (EIO)"},
+             {"RUNNER_KNOWS_ITSELF", "write (ENOSPC, half written)"}};
+
 /* In a child, for a rule that is off may abort the process. What fails first goes into the pipe. */
 static int miss_in_child(const char *rule, int out)
 {
@@ -192,6 +224,9 @@ static int miss_in_child(const char *rule, int out)
     int silence = open("/dev/null", O_WRONLY);
     if (silence < 0 || dup2(silence, STDOUT_FILENO) < 0 || dup2(silence, STDERR_FILENO) < 0) return 2;
     (void)seg_rule_switch(rule, false); /* it is there */
+    for (size_t h = 0; h < sizeof hints / sizeof hints[0]; h++)
+        for (size_t i = 0; i < N_FAULTS && strcmp(hints[h].rule, rule) == 0; i++)
+            if (strcmp(faults[i].name, hints[h].fault) == 0) all_of(&t, &faults[i]);
     for (size_t i = 0; i < N_FAULTS && !t.n_failed; i++) all_of(&t, &faults[i]);
     if (!t.n_failed) return 1;
     size_t size = strlen(t.first);
@@ -238,7 +273,9 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    tour t = {.n_parts = 1};
+    tour t = {.n_parts = 1, .began_ns = now()};
+    t.told_ns = t.began_ns;
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* progress is seen at once */
     bool lists = false, teeth = false;
     test_memory_install();
     test_disk_install();
@@ -261,6 +298,9 @@ int main(int argc, char **argv)
     if (t.n_parts == 0 || t.part >= t.n_parts) return usage();
     if (lists) return list();
     if (teeth) return show_teeth();
+    if (!t.fault && !t.script && !t.on)
+        printf("# %s on one idle core%s\n", t.is_short ? "about a minute" : "about an hour",
+               t.n_parts > 1 ? ", all parts together" : "");
     for (size_t i = 0; i < N_FAULTS; i++)
         if (is_meant(t.fault, faults[i].name)) all_of(&t, &faults[i]);
     if (!t.n_injected) printf("not ok - nothing was injected\n");

@@ -23,6 +23,9 @@ const setting settings[] = {
     {"one mem, no write ids", "mem:#p?collection=a.a&caps=-write_id", "mem:#p?collection=b.b", false, false},
     {"one sqlite file", "sqlite:{}/p.db?collection=a.a", "sqlite:{}/p.db?collection=b.b", true, true},
     {"sqlite over rosmar", "sqlite:{}/p.db", "rosmar:{}/f?collection=a.b", true, true},
+    {"two sqlite files", "sqlite:{}/p.db", "sqlite:{}/f.db", true, true},
+    {"rosmar over sqlite", "rosmar:{}/p?collection=a.b", "sqlite:{}/f.db", true, true},
+    {"one bucket", "rosmar:{}/p?collection=a.b", "rosmar:{}/p?collection=c.d", true, true},
 };
 const size_t n_settings = sizeof settings / sizeof settings[0];
 
@@ -104,6 +107,7 @@ static void copy_bucket(const char *from, const char *directory)
     char to[280];
     static char block[65536];
     (void)snprintf(to, sizeof to, "%s/rosmar.sqlite3", directory); /* fits */
+    if (access(to, F_OK) == 0) return;                             /* both sides lie in it */
     bool made = mkdir(directory, 0755) == 0;
     FILE *in = fopen(from, "rb"), *out = in ? fopen(to, "wb") : NULL;
     seg_assert(made && in && out);
@@ -488,6 +492,7 @@ verdict play_with_fault(const script *sc, const setting *where, const model *m, 
     static play p;
     course c = {.sc = sc, .m = m, .f = f, .p = &p, .why = why};
     bool fired = false;
+    size_t open_files = count_open_files();
     long live = atomic_load(&test_memory_live), sqlite_live = atomic_load(&test_sqlite_memory_live);
     begin_play(&p, sc, where);
     f->arm(f, &p, nth, persistent);
@@ -503,5 +508,9 @@ verdict play_with_fault(const script *sc, const setting *where, const model *m, 
     if (held && (live || sqlite_live))
         held = complain(&c, sc->n_steps - 1, "in the end %ld blocks of memory are left, and %ld of SQLite's", live,
                         sqlite_live);
+    open_files = count_open_files() - open_files;
+    if (held && (open_files || atomic_load(&test_disk_open_files)))
+        held = complain(&c, sc->n_steps - 1, "in the end %zu descriptors are open, and %ld files of SQLite", open_files,
+                        atomic_load(&test_disk_open_files));
     return !held ? FAILED : fired ? HELD : NOT_REACHED;
 }

@@ -116,6 +116,9 @@ void free_model(model *m);
 /* The same answers and the same records. */
 bool same_model(const script *sc, const setting *where, const model *m, const model *plain);
 
+/* Descriptors of this process. */
+size_t count_open_files(void);
+
 typedef enum verdict { HELD, FAILED, NOT_REACHED } verdict;
 /* Play it with the nth failing. `why` says what was wrong. */
 verdict play_with_fault(const script *sc, const setting *where, const model *m, const fault *f, long nth,

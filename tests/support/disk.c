@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 test_disk_log test_disk = {.room = -1};
 
@@ -23,6 +24,8 @@ static atomic_bool is_dead;
 
 test_disk_trouble test_disk_next;
 test_fault test_disk_calls;
+atomic_long test_disk_open_files;
+test_fault test_disk_signals;
 
 /* Whether this call is to fail, with errno set. */
 static bool strikes(unsigned call)
@@ -159,7 +162,11 @@ bool test_disk_after_power_loss(const char *folder)
 
 static sqlite3_file *below(sqlite3_file *file) { return ((disk_file *)file)->below; }
 
-static int close_file(sqlite3_file *file) { return below(file)->pMethods->xClose(below(file)); }
+static int close_file(sqlite3_file *file)
+{
+    atomic_fetch_sub(&test_disk_open_files, 1);
+    return below(file)->pMethods->xClose(below(file));
+}
 static int size_of(sqlite3_file *file, sqlite3_int64 *size)
 {
     if (strikes(TEST_DISK_SIZE)) return test_disk_next.code;
@@ -271,6 +278,7 @@ static int open_file(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *file
     if (strikes(TEST_DISK_OPEN)) return test_disk_next.code;
     int code = below_vfs->xOpen(below_vfs, name, f->below, flags, ret_flags);
     f->base.pMethods = f->below->pMethods ? &methods : NULL;
+    if (f->base.pMethods) atomic_fetch_add(&test_disk_open_files, 1);
     if (code == SQLITE_OK) f->shadow = find_shadow(name);
     if (f->shadow) f->shadow->is_deleted = false;
     return code;
@@ -300,11 +308,60 @@ static int sleep_for(sqlite3_vfs *vfs, int microseconds)
     return atomic_load(&test_disk_calls.nth) ? microseconds : below_vfs->xSleep(below_vfs, microseconds);
 }
 
+/* ---- SQLite's own calls ---- */
+
+static bool interrupts(void)
+{
+    static _Thread_local unsigned in_a_row;
+    bool strikes = in_a_row < 3 && test_fault_strikes(&test_disk_signals);
+    in_a_row = strikes ? in_a_row + 1 : 0;
+    if (strikes) errno = EINTR;
+    return strikes;
+}
+
+#define CALL(type, name, parameters, arguments)                                                                        \
+    static type(*real_##name) parameters;                                                                              \
+    static type our_##name parameters { return interrupts() ? -1 : real_##name arguments; }
+
+CALL(int, open, (const char *path, int flags, int mode), (path, flags, mode))
+CALL(ssize_t, read, (int fd, void *out, size_t size), (fd, out, size))
+CALL(ssize_t, pread, (int fd, void *out, size_t size, off_t at), (fd, out, size, at))
+CALL(ssize_t, pread64, (int fd, void *out, size_t size, off_t at), (fd, out, size, at))
+CALL(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
+CALL(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
+CALL(ssize_t, pwrite64, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
+CALL(int, ftruncate, (int fd, off_t size), (fd, size))
+
+static void take_system_calls(sqlite3_vfs *vfs)
+{
+    const struct {
+        const char *name;
+        sqlite3_syscall_ptr ours;
+        void *real; /* where the real one is kept */
+    } all[] = {
+        {"open", (sqlite3_syscall_ptr)our_open, &real_open},
+        {"read", (sqlite3_syscall_ptr)our_read, &real_read},
+        {"pread", (sqlite3_syscall_ptr)our_pread, &real_pread},
+        {"pread64", (sqlite3_syscall_ptr)our_pread64, &real_pread64},
+        {"write", (sqlite3_syscall_ptr)our_write, &real_write},
+        {"pwrite", (sqlite3_syscall_ptr)our_pwrite, &real_pwrite},
+        {"pwrite64", (sqlite3_syscall_ptr)our_pwrite64, &real_pwrite64},
+        {"ftruncate", (sqlite3_syscall_ptr)our_ftruncate, &real_ftruncate},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        sqlite3_syscall_ptr real = vfs->xGetSystemCall(vfs, all[i].name);
+        if (!real) continue; /* this build of SQLite does not use it */
+        memcpy(all[i].real, &real, sizeof real);
+        if (vfs->xSetSystemCall(vfs, all[i].name, all[i].ours) != SQLITE_OK) abort();
+    }
+}
+
 void test_disk_install(void)
 {
     static sqlite3_vfs vfs;
     if (below_vfs) return;
     below_vfs = sqlite3_vfs_find(NULL);
+    take_system_calls(below_vfs);
     vfs = *below_vfs;
     vfs.zName = "test-disk";
     vfs.pNext = NULL;

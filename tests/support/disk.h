@@ -43,6 +43,11 @@ typedef struct test_disk_trouble {
 extern test_disk_trouble test_disk_next; /* set while nothing is at work */
 extern test_fault test_disk_calls;       /* those calls are counted, and this one fails */
 
+/* So many files are open. */
+extern atomic_long test_disk_open_files;
+/* SQLite's own calls of the system that read, write, cut and open, interrupted by a signal: at most three times in a row. */
+extern test_fault test_disk_signals;
+
 /* ---- loss of power ---- */
 
 /* From now on remember, of all files below this folder (NULL: of none, and forget), what was synchronised. What a failed sync

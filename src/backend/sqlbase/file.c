@@ -25,9 +25,17 @@ static segue_status make_file(const char *who, const char *path, bool *ret_made,
     return segue_fail(call, seg_status_of_errno(errno), "%s: %s cannot be made: %s", who, path, strerror(errno));
 }
 
-static segue_status look(const char *who, const char *path, struct stat *ret_stat, segue_call *call)
+/* What is there; if nothing is and it may be made, it is made first. */
+static segue_status look(const char *who, const char *path, bool make, struct stat *ret_stat, bool *ret_made,
+                         segue_call *call)
 {
-    if (stat(path, ret_stat) != 0) {
+    bool there = stat(path, ret_stat) == 0;
+    if (!there && make && errno == ENOENT) {
+        segue_status st = make_file(who, path, ret_made, call);
+        if (st != SEGUE_OK) return st;
+        there = stat(path, ret_stat) == 0;
+    }
+    if (!there) {
         if (errno == ENOENT || errno == ENOTDIR)
             return segue_fail(call, SEGUE_NO_STORE, "%s: there is no file %s", who, path);
         return segue_fail(call, seg_status_of_errno(errno), "%s: %s: %s", who, path, strerror(errno));
@@ -64,10 +72,7 @@ segue_status seg_sql_file_find(const char *who, const char *path, unsigned open_
     char real[PATH_MAX];
     struct stat st;
     bool made = false;
-    segue_status status = SEGUE_OK;
-    if (!(open_flags & SEGUE_OPEN_EXISTING) && stat(path, &st) != 0 && errno == ENOENT)
-        status = make_file(who, path, &made, call);
-    if (status == SEGUE_OK) status = look(who, path, &st, call);
+    segue_status status = look(who, path, !(open_flags & SEGUE_OPEN_EXISTING), &st, &made, call);
     if (status == SEGUE_OK && !realpath(path, real))
         status = segue_fail(call, seg_status_of_errno(errno), "%s: %s: %s", who, path, strerror(errno));
     if (status == SEGUE_OK) status = check_access(who, real, open_flags & SEGUE_OPEN_READ_ONLY, call);
