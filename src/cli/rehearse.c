@@ -202,6 +202,11 @@ static void report_histories(const seg_rehearsal *r)
         printf("           for each key one order, true to the clock, explains every answer\n");
 }
 
+/* What a rehearsal does not do, so that nobody takes it for more than it is. */
+static const char not_proved[] =
+    "kills, loss of power, a full disk, documents that expire while they move, clients in other "
+    "processes, programs that write the old store directly";
+
 static void report_text(const seg_rehearsal *r, uint64_t acknowledged)
 {
     char a[32], b[32], c[32];
@@ -235,6 +240,7 @@ static void report_text(const seg_rehearsal *r, uint64_t acknowledged)
             "%sverdict    passed%s: every acknowledged write is there, nothing came back from the dead, nothing else "
             "differs\n",
             seg_cli_style(SEG_GOOD), seg_cli_style(SEG_PLAIN));
+    printf("not proved %s\n", not_proved);
 }
 
 static void json_latency(seg_json_out *out, const char *what, const seg_latency latencies[SEG_PERIODS])
@@ -257,6 +263,7 @@ static void report_json(const seg_rehearsal *r, uint64_t acknowledged)
     seg_json_out out = {.file = stdout};
     seg_json_begin(&out, NULL, '{');
     seg_json_text(&out, "verdict", segue_str(r->ledger.differences ? "differences" : "passed"));
+    seg_json_text(&out, "not_proved", segue_str(not_proved));
     seg_json_number(&out, "seed", r->seed);
     seg_json_number(&out, "clients", r->n_clients);
     seg_json_number(&out, "copied_from", r->copied_from);

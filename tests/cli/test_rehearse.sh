@@ -13,6 +13,7 @@ expect 0 "rehearse" rehearse "${both[@]}" --clients 16 --seconds 2 --seed 5
 true_that "passed" grep -q '^verdict    passed' "$T/out"
 true_that "tells what was proved about histories" grep -qE '^histories +[0-9,]+ operations by 16 clients on [0-9]+ keys' "$T/out"
 true_that "in plain words" grep -q 'one order, true to the clock, explains every answer' "$T/out"
+true_that "and what was not" grep -q '^not proved kills, loss of power,' "$T/out"
 true_that "shows latencies without and with the sweep" [ "$(grep -cE '(reads|writes) +(before|during|after)' "$T/out")" = 6 ]
 true_that "the original is byte for byte what it was" [ "$(sum)" = "$before" ]
 true_that "nothing is left in the temporary folder" [ -z "$(ls -A "$TMPDIR")" ]
