@@ -91,12 +91,16 @@ static void show_progress(double began_s, bool is_end)
 static int run_all(void)
 {
     double began_s = now_s(), told_s = began_s;
+    if (opt.runs) printf("# %" PRIu64 " runs from seed %" PRIu64 " on, some a second\n", opt.runs, opt.seed + opt.part);
+    else printf("# for %g hours from seed %" PRIu64 " on\n", opt.hours, opt.seed + opt.part);
+    (void)fflush(stdout);
     for (uint64_t i = opt.part; total.failures < 5; i += opt.n_parts) {
         double now = now_s();
         if (opt.runs ? i >= opt.runs : now - began_s > opt.hours * 3600) break;
         if (now - told_s > 10) {
             told_s = now;
             show_progress(began_s, false);
+            printf("# next: seed %" PRIu64 "\n", opt.seed + i);
         }
         bool ok = run_seed(opt.seed + i, NULL);
         if (opt.shows_digests) printf("seed %" PRIu64 ": digest %016" PRIx64 "\n", opt.seed + i, sim.digest);
@@ -157,9 +161,15 @@ enum { N_TEETH = sizeof teeth / sizeof teeth[0], RUNS_MOST = 1000 };
 static uint64_t bite(const struct tooth *t, uint64_t runs)
 {
     uint64_t found = 0, first = opt.has_seed ? opt.seed : t->seed;
+    double told_s = now_s();
     if (!seg_rule_switch(t->rule, false)) return 0;
-    for (uint64_t i = 0; i < runs && !found; i++)
+    for (uint64_t i = 0; i < runs && !found; i++) {
         if (!run_seed(first + i, NULL)) found = first + i;
+        if (now_s() - told_s < 10) continue;
+        told_s = now_s();
+        printf("# without %s: %" PRIu64 " seeds\n", t->rule, i + 1);
+        (void)fflush(stdout);
+    }
     (void)seg_rule_switch(t->rule, true); /* it was there before */
     return found;
 }
