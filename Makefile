@@ -22,11 +22,11 @@ differential: ## A million random operations on mem against a plain model, and o
 			$(if $(SEED),SEGUE_SEED=$(SEED)) && \
 		echo "# $$SEGUE_OPERATIONS operations on each store: a million take about 15 minutes" && \
 		build/release/tests/test_model && build/release/tests/test_differential
-torture: ## Threads, and processes that are killed, judged by their histories; MINUTES=n (2) and up to 15 for the rules; SEED=n, PART=K/N
+torture: ## Threads, and processes that are killed, judged by their histories; MINUTES=n (2), and some more for the rules; SEED=n, PART=K/N
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-torture && \
-		echo "# $(or $(MINUTES),2) minutes of rounds; then the rules, most in seconds, 15 minutes at most" && \
+		echo "# $(or $(MINUTES),2) minutes of rounds; then the rules, most in seconds, half an hour at most" && \
 		build/release/tests/segue-torture all --seconds $$(( $(or $(MINUTES),2) * 60 )) --seed $(or $(SEED),1) $(if $(PART),--part $(PART)) && \
-		build/release/tests/segue-torture more-teeth --seconds 60 --seed $(or $(SEED),1) $(if $(PART),--part $(PART))
+		build/release/tests/segue-torture more-teeth --seconds 120 --seed $(or $(SEED),1) $(if $(PART),--part $(PART))
 crash: ## A process dies at every hit of every crash point of a migration, the power goes at every moment; 20 minutes; PART=K/N
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-crash && \
 		build/release/tests/segue-crash --all $(if $(PART),--part $(PART)) && \

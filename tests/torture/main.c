@@ -649,6 +649,7 @@ static const struct tooth {
     {"DRAIN", 1, true},
     {"SWEEP_INSERT_ABSENT", 1, true},
     {"PIN_FIRST", 1, true},
+    {"FENCE_IS_WAITED", FENCE_ROUND, true},
 };
 
 enum { N_TEETH = sizeof teeth / sizeof teeth[0] };
