@@ -635,6 +635,8 @@ static const struct tooth {
     bool by_luck;
 } teeth[] = {
     {"PUT_LOOKS_AT_CAS", 5, false},
+    {"LOOK_IN_TRANSACTION", 2, true},
+    {"LOOK_IN_TRANSACTION", 5, true},
     {"LOOP_PUTS_BY_CAS", 5, false},
     {"ABSENT_MEANS_ABSENT", 5, true},
     {"CAS_GROWS", 0, false},
