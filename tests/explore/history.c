@@ -19,26 +19,33 @@ int64_t history_now_ns;
 bool history_has_revisions = true;
 bool history_has_cas = true;
 
-static int64_t now_ns(void *ctx)
+static int64_t now(void *ctx)
 {
     (void)ctx;
     return history_now_ns;
 }
 
+static uint64_t next_random;
+
+void history_begin(int64_t now_ns)
+{
+    history_now_ns = now_ns;
+    next_random = 0;
+}
+
 static void count_up(void *ctx, void *out, size_t size)
 {
-    static uint64_t next;
     unsigned char *bytes = out;
     (void)ctx;
     for (size_t i = 0; i < size; i += 8) {
-        next++;
-        memcpy(bytes + i, &next, size - i < 8 ? size - i : 8);
+        next_random++;
+        memcpy(bytes + i, &next_random, size - i < 8 ? size - i : 8);
     }
 }
 
 const segue_env *history_env(void)
 {
-    static const segue_env env = {NULL, now_ns, now_ns, history_sleep, count_up};
+    static const segue_env env = {NULL, now, now, history_sleep, count_up};
     return &env;
 }
 

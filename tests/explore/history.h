@@ -14,6 +14,8 @@ enum { HISTORY_MOST = 10, ANSWER_MOST = 240, KEPT_MOST = 2 };
 
 /* The time of both, nanoseconds; moved by the parties. */
 extern int64_t history_now_ns;
+/* A run begins: at this time, and with the same randomness as every other. */
+void history_begin(int64_t now_ns);
 /* Whether answers speak of revisions. */
 extern bool history_has_revisions;
 /* Whether a record keeps its CAS for good: else a macro's text may name another one. */

@@ -3,6 +3,7 @@
 
 #include "base/rules.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,11 +58,27 @@ static double now_s(void)
 
 static scene_result last_result;
 
+static search_options options_of_search(void)
+{
+    return (search_options){
+        .most_schedules = opt.most, .most_strikes = opt.strikes, .in_detail = opt.in_detail, .in_full = opt.in_full};
+}
+
+/* With every option that a step of the schedule depends on. */
+static void print_again(const char *name, const char *schedule)
+{
+    printf("  again: segue-explore");
+    if (opt.in_detail) printf(" --detail");
+    if (opt.in_full) printf(" --full");
+    if (opt.strikes) printf(" --strikes %u", opt.strikes);
+    if (opt.without) printf(" --without %s", opt.without);
+    printf(" --replay '%s' %s\n", name, schedule);
+}
+
 /* False: it failed. */
 static bool explore_one(const scene *s, const char *name)
 {
-    search_options options = {
-        .most_schedules = opt.most, .most_strikes = opt.strikes, .in_detail = opt.in_detail, .in_full = opt.in_full};
+    search_options options = options_of_search();
     scene_explore(s, &options, &last_result);
     total.scenes++;
     total.schedules += last_result.search.schedules;
@@ -72,8 +89,8 @@ static bool explore_one(const scene *s, const char *name)
     total.failures++;
     if (opt.teeth) return false;
     printf("not ok - %s: %s\n", name, last_result.search.failure);
-    (void)scene_replay(s, last_result.search.schedule, opt.in_detail);
-    printf("  again: segue-explore --replay '%s' %s\n", name, last_result.search.schedule);
+    (void)scene_replay(s, last_result.search.schedule, &options);
+    print_again(name, last_result.search.schedule);
     return false;
 }
 
@@ -170,13 +187,12 @@ static bool tour_all(visit_fn fn)
     tour t = {.visit = fn, .goes_on = true};
     for (unsigned i = 0; i < n_settings && t.goes_on; i++) {
         t.s.setting = &settings[i];
-        scenes_open(t.s.setting);
         for (unsigned k = 0; k < n_beginnings && t.goes_on; k++) {
             t.s.beginning = &beginnings[k];
             tour_beginning(&t);
         }
-        scenes_close();
     }
+    scenes_close();
     return t.goes_on;
 }
 
@@ -271,6 +287,13 @@ static int show_teeth(void)
 
 /* ---- what the reduction leaves out ---- */
 
+/* Nothing was found wrong because nothing was looked at: that is no success. */
+static int nothing_ran(void)
+{
+    puts("not ok - no scene was run: nothing has such a name, or the part is empty");
+    return 2;
+}
+
 static uint64_t n_compared;
 
 /* Every schedule against those that are enough: the same histories come out. Where it takes too long nothing is said. */
@@ -293,21 +316,32 @@ static bool compare_in_full(const scene *s, const char *name)
 static int check_reduction(void)
 {
     bool same = tour_all(compare_in_full);
+    if (same && !n_compared) return nothing_ran();
     printf("%s - the reduction loses no history of %llu scenes (%llu schedules in full)\n", same ? "ok" : "not ok",
            (unsigned long long)n_compared, (unsigned long long)total.schedules);
-    return same && n_compared ? 0 : 1;
+    return same ? 0 : 1;
 }
 
 /* ---- one scene by name ---- */
 
 static const char *wanted;
 static const char *wanted_schedule;
+static int replay_ended;
 
 static bool replay_wanted(const scene *s, const char *name)
 {
     if (strcmp(name, wanted) != 0) return true;
-    (void)scene_replay(s, wanted_schedule, opt.in_detail);
+    search_options options = options_of_search();
+    const char *failure = scene_replay(s, wanted_schedule, &options);
+    replay_ended = !failure ? 0 : failure == search_misfit ? 2 : 1;
     return false;
+}
+
+/* 0: it is explained; 1: it fails, as it did when it was found; 2: there is no such schedule. */
+static int replay(void)
+{
+    if (!tour_all(replay_wanted)) return replay_ended;
+    return fprintf(stderr, "segue-explore: there is no scene \"%s\"\n", wanted), 2;
 }
 
 /* ---- the program ---- */
@@ -323,46 +357,79 @@ static const char help[] =
     "scene, 200000 if not given (1000 with --short). --detail: also between the steps\n"
     "of entering and changing a phase. --strikes N: up to N calls to a store fail, or their answer is lost, in each run.\n";
 
+static bool read_number(const char *text, uint64_t most, uint64_t *ret)
+{
+    char *end;
+    if (!isdigit((unsigned char)text[0])) return false;
+    *ret = strtoull(text, &end, 10);
+    return !*end && *ret <= most;
+}
+
+/* "3/8" */
+static bool read_part(const char *text)
+{
+    char rest;
+    return sscanf(text, "%u/%u%c", &opt.part, &opt.n_parts, &rest) == 2 && opt.part >= 1 && opt.part <= opt.n_parts &&
+           opt.part-- > 0;
+}
+
+/* What has no value. */
+static bool read_flag(const char *arg)
+{
+    const struct {
+        const char *name;
+        bool *is_on;
+    } flags[] = {{"--short", &opt.in_short}, {"--detail", &opt.in_detail},
+                 {"--full", &opt.in_full},   {"--check-reduction", &opt.reduction},
+                 {"--teeth", &opt.teeth},    {"--list", &opt.list}};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strcmp(arg, flags[i].name) == 0) return *flags[i].is_on = true;
+    return false;
+}
+
+/* 0: it can be done. */
 static int read_options(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
-        if (strcmp(argv[i], "--short") == 0) opt.in_short = true;
-        else if (strcmp(argv[i], "--detail") == 0) opt.in_detail = true;
-        else if (strcmp(argv[i], "--full") == 0) opt.in_full = true;
-        else if (strcmp(argv[i], "--check-reduction") == 0) opt.reduction = true;
-        else if (strcmp(argv[i], "--teeth") == 0) opt.teeth = true;
-        else if (strcmp(argv[i], "--list") == 0) opt.list = true;
-        else if (strcmp(argv[i], "--only") == 0) opt.only = value, i++;
-        else if (strcmp(argv[i], "--without") == 0) opt.without = value, i++;
-        else if (strcmp(argv[i], "--strikes") == 0) opt.strikes = (unsigned)strtoul(value, NULL, 10), i++;
-        else if (strcmp(argv[i], "--most") == 0) opt.most = strtoull(value, NULL, 10), i++;
-        else if (strcmp(argv[i], "--part") == 0 && sscanf(value, "%u/%u", &opt.part, &opt.n_parts) == 2) i++;
+        uint64_t number = 0;
+        if (strcmp(argv[i], "--help") == 0) return fputs(help, stdout), 2;
+        if (read_flag(argv[i])) continue;
+        if (strcmp(argv[i], "--only") == 0 && *value) opt.only = value, i++;
+        else if (strcmp(argv[i], "--without") == 0 && *value) opt.without = value, i++;
+        else if (strcmp(argv[i], "--strikes") == 0 && read_number(value, STEPS_MOST, &number))
+            opt.strikes = (unsigned)number, i++;
+        else if (strcmp(argv[i], "--most") == 0 && read_number(value, UINT64_MAX, &opt.most)) i++;
+        else if (strcmp(argv[i], "--part") == 0 && read_part(value)) i++;
         else if (strcmp(argv[i], "--replay") == 0 && i + 2 < argc)
             wanted = argv[i + 1], wanted_schedule = argv[i + 2], i += 2;
-        else return fputs(help, strcmp(argv[i], "--help") == 0 ? stdout : stderr), 2;
+        else return fprintf(stderr, "segue-explore: \"%s %s\" is not understood\n%s", argv[i], value, help), 2;
     }
     if (!opt.most) opt.most = opt.in_short ? MOST_SHORT : MOST;
-    if (opt.n_parts > 1 && opt.part-- == 0) return fputs("segue-explore: parts are 1/N to N/N\n", stderr), 2;
     if (opt.without && !seg_rule_switch(opt.without, false))
         return fprintf(stderr, "segue-explore: there is no rule %s\n", opt.without), 2;
     return 0;
 }
 
-int main(int argc, char **argv)
+static int explore(void)
 {
-    int usage = read_options(argc, argv);
-    if (usage) return usage;
-    if (wanted) return tour_all(replay_wanted) ? fprintf(stderr, "there is no scene \"%s\"\n", wanted), 2 : 0;
-    if (opt.list) return tour_all(print_name), 0;
-    if (opt.teeth) return show_teeth();
-    if (opt.reduction) return check_reduction();
     total.began_s = total.told_s = now_s();
     (void)tour_all(visit);
+    if (!total.scenes) return nothing_ran();
     printf("%s - %llu scenes, %llu schedules (%llu more need not be run), %llu distinct histories; %llu scenes cut, "
            "%llu left out; %.0f s\n",
            total.failures ? "not ok" : "ok", (unsigned long long)total.scenes, (unsigned long long)total.schedules,
            (unsigned long long)total.pruned, (unsigned long long)total.histories, (unsigned long long)total.cut,
            (unsigned long long)total.left_out, now_s() - total.began_s);
     return total.failures ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    int usage = read_options(argc, argv);
+    if (usage) return usage;
+    if (wanted) return replay();
+    if (opt.list) return tour_all(print_name), 0;
+    if (opt.teeth) return show_teeth();
+    return opt.reduction ? check_reduction() : explore();
 }

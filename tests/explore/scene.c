@@ -52,15 +52,17 @@ void scene_name(const scene *s, char *out, size_t size)
 static const char P_NAME[] = "P", F_NAME[] = "F"; /* their addresses tell the two apart */
 
 static const int64_t THE_BEGINNING_NS = INT64_C(1800000000) * 1000000000;
+static const int64_t FIVE_HOURS_NS = INT64_C(5) * 3600000000000;
 
 static struct {
     segue_store *p, *f;                 /* as they are */
     segue_store *watched_p, *watched_f; /* each call is a point */
-    segue_store *model;                 /* plain */
     segue_store *dual[2];               /* of two nodes, or the first alone */
-    segue_policy *policy;
     segue_migration *migration;
 } world;
+
+static segue_store *model; /* plain */
+static segue_policy *policy;
 
 void history_sleep(void *ctx, int64_t ns)
 {
@@ -84,33 +86,39 @@ static segue_store *open_one(const char *url)
     return store;
 }
 
-void scenes_open(const setting *s)
-{
-    segue_error err = {0};
-    history_now_ns = THE_BEGINNING_NS;
-    world.p = open_one(s->primary);
-    world.f = open_one(s->fallback);
-    world.model = open_one("mem:xm");
-    must(seg_sched_open(world.p, P_NAME, &world.watched_p, &err), "watch", &err);
-    must(seg_sched_open(world.f, F_NAME, &world.watched_f, &err), "watch", &err);
-    must(segue_policy_parse(segue_str("{\"unmatched\":\"move\",\"rules\":[]}"), &world.policy, &err), "policy", &err);
-    segue_migration_options options = {.policy = world.policy, .workers = 1};
-    must(segue_migration_open(world.watched_f, world.watched_p, &options, &world.migration, &err), "migration", &err);
-}
-
-static void close_dual(void)
+static void close_stores(void)
 {
     for (int i = 0; i < 2; i++) segue_close(world.dual[i]);
-    world.dual[0] = world.dual[1] = NULL;
+    segue_migration_close(world.migration);
+    segue_store *const stores[] = {world.watched_p, world.watched_f, world.p, world.f};
+    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) segue_close(stores[i]);
+    memset(&world, 0, sizeof world);
+}
+
+/* New ones for each run, so that a schedule has one outcome wherever it is run: nothing is left of the run before, the
+ * stores' clocks included. */
+static void open_stores(const setting *s)
+{
+    segue_error err = {0};
+    close_stores();
+    if (!model) model = open_one("mem:xm");
+    if (!policy)
+        must(segue_policy_parse(segue_str("{\"unmatched\":\"move\",\"rules\":[]}"), &policy, &err), "policy", &err);
+    world.p = open_one(s->primary);
+    world.f = open_one(s->fallback);
+    must(seg_sched_open(world.p, P_NAME, &world.watched_p, &err), "watch", &err);
+    must(seg_sched_open(world.f, F_NAME, &world.watched_f, &err), "watch", &err);
+    segue_migration_options options = {.policy = policy, .workers = 1};
+    must(segue_migration_open(world.watched_f, world.watched_p, &options, &world.migration, &err), "migration", &err);
 }
 
 void scenes_close(void)
 {
-    close_dual();
-    segue_migration_close(world.migration);
-    segue_policy_free(world.policy);
-    segue_store *const stores[] = {world.watched_p, world.watched_f, world.p, world.f, world.model};
-    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) segue_close(stores[i]);
+    close_stores();
+    segue_close(model);
+    segue_policy_free(policy);
+    model = NULL;
+    policy = NULL;
 }
 
 /* Half an hour to live, or dead for ten seconds. */
@@ -174,17 +182,6 @@ static const char *repair(segue_error *err)
     segue_status st = seg_verify(world.migration, SEGUE_VERIFY_REPAIR, on_difference, &is_wrong, &found, err);
     if (is_wrong) return "the verification found a difference";
     return st == SEGUE_OK || st == SEGUE_DIFFERENT ? NULL : "the verification failed";
-}
-
-static void forget_the_manifest(void)
-{
-    char text[SEG_MANIFEST_KEY_SIZE];
-    SEG_AUTO(segue_doc) doc = {0};
-    segue_call call = seg_call_new(world.p, 0, NULL);
-    segue_slice key = seg_manifest_key("default", THE_MANIFEST, text);
-    if (seg_call_get(world.p, key, &doc, &call) != SEGUE_OK) return;
-    segue_error err = {0};
-    must(seg_call_erase(world.p, key, doc.rec.cas, &call), "forget", &err);
 }
 
 /* On all nodes before the next one. */
@@ -258,16 +255,13 @@ static void setup(void *ctx)
     segue_error err = {0};
     segue_dual_options options = {s->beginning->phase};
     segue_record p = record_of(s->beginning->primary, "6"), f = record_of(s->beginning->fallback, "5");
-    /* Each time a little more, because a move leads the primary's clock. */
-    static int64_t ahead_ns = INT64_C(5) * 3600000000000;
-    history_now_ns = THE_BEGINNING_NS + (s->setting->is_ahead ? ahead_ns += 1000000 : 0);
+    open_stores(s->setting);
+    history_begin(THE_BEGINNING_NS + (s->setting->is_ahead ? FIVE_HOURS_NS : 0));
     history_reset(world.f, &f);
     /* What both have was written through the dual store, after the fallback's. */
     history_now_ns = f.key.data ? history_now_ns + 1000000 : THE_BEGINNING_NS;
     history_reset(world.p, &p);
     history_now_ns = THE_BEGINNING_NS;
-    close_dual(); /* of the run before */
-    if (is_verified) forget_the_manifest();
     is_verified = has_step(s, "repair");
     for (int i = 0; i < 1 + s->setting->two_nodes; i++)
         must(segue_dual_open(world.watched_p, world.watched_f, &options, &world.dual[i], &err), "dual", &err);
@@ -392,7 +386,7 @@ static const char *check(void *ctx)
     const char *failure = run.failure;
     if (!failure) failure = check_residue(&last->got);
     history_text(&run.h, text, sizeof text);
-    if (!failure && remember(hash_of(text))) failure = history_explain(&run.h, world.model);
+    if (!failure && remember(hash_of(text))) failure = history_explain(&run.h, model);
     return failure;
 }
 
@@ -424,7 +418,7 @@ static void tell(void *ctx, unsigned party, const char *what)
     printf("  %*s%s\n", (int)(party * COLUMN), "", what);
 }
 
-const char *scene_replay(const scene *s, const char *schedule, bool in_detail)
+const char *scene_replay(const scene *s, const char *schedule, const search_options *options)
 {
     static char text[TEXT_MOST];
     program p = program_of(s);
@@ -435,7 +429,7 @@ const char *scene_replay(const scene *s, const char *schedule, bool in_detail)
     printf(" ");
     for (unsigned i = 0; i < s->n_parties; i++) printf(" %-*s", COLUMN - 1, s->parties[i]);
     printf("\n");
-    const char *failure = search_replay(&p, schedule, in_detail, tell, NULL);
+    const char *failure = search_replay(&p, schedule, options, tell, NULL);
     history_text(&run.h, text, sizeof text);
     printf("%s=> %s\n", text, failure ? failure : "explained");
     return failure;

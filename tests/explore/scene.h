@@ -40,8 +40,7 @@ typedef struct scene {
 /* "two engines / live in F / get cas | sweep" */
 void scene_name(const scene *s, char *out, size_t size);
 
-/* Open what scenes of one setting share; close it before the next. */
-void scenes_open(const setting *s);
+/* Close what the last run has left open. */
 void scenes_close(void);
 
 typedef struct scene_result {
@@ -51,7 +50,7 @@ typedef struct scene_result {
 } scene_result;
 
 void scene_explore(const scene *s, const search_options *options, scene_result *ret);
-/* One schedule, as a story of two columns and more. What is wrong, or NULL. */
-const char *scene_replay(const scene *s, const char *schedule, bool in_detail);
+/* One schedule that was found under these options, as a story of two columns and more. What is wrong, or NULL. */
+const char *scene_replay(const scene *s, const char *schedule, const search_options *options);
 
 #endif

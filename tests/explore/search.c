@@ -326,12 +326,15 @@ static const char *describe(const point *next, seg_sched_strike with, char out[6
     return out;
 }
 
-const char *search_replay(const program *p, const char *schedule, bool detail, search_tell tell, void *tell_ctx)
+const char search_misfit[] = "the schedule does not fit this scene";
+
+const char *search_replay(const program *p, const char *schedule, const search_options *options, search_tell tell,
+                          void *tell_ctx)
 {
     argument arguments[PARTIES_MOST];
     char what[64];
     seg_sched_set(on_sched);
-    in_detail = detail;
+    in_detail = options->in_detail;
     begin_run(p, arguments);
     for (const char *c = schedule; *c; c++) {
         seg_sched_strike with = *c >= 'a' ? SEG_SCHED_FAIL : *c >= 'A' ? SEG_SCHED_LOSE : SEG_SCHED_GO;
@@ -340,7 +343,7 @@ const char *search_replay(const program *p, const char *schedule, bool detail, s
             finish_anyhow(p);
             end_run(p);
             seg_sched_set(NULL);
-            return "the schedule does not fit this scenario";
+            return search_misfit;
         }
         if (tell) tell(tell_ctx, number, describe(&parties[number].next, with, what));
         step(number, with);

@@ -38,9 +38,12 @@ typedef struct search_options {
 
 void search_all(const program *p, const search_options *options, search_result *ret);
 
-/* One schedule again, each step told to `tell` before it is taken. What is wrong, or NULL. */
+/* One schedule again that was found under these options, each step told to `tell` before it is taken. What is wrong, or NULL;
+ * search_misfit if it is no schedule of this program. */
 typedef void (*search_tell)(void *ctx, unsigned party, const char *what);
-const char *search_replay(const program *p, const char *schedule, bool in_detail, search_tell tell, void *tell_ctx);
+const char *search_replay(const program *p, const char *schedule, const search_options *options, search_tell tell,
+                          void *tell_ctx);
+extern const char search_misfit[];
 
 /* ---- for the parties ---- */
 
