@@ -12,9 +12,13 @@ typedef enum seg_sched_kind {
     SEG_SCHED_READ,        /* what comes next looks at the object */
     SEG_SCHED_WRITE,       /* changes it */
     SEG_SCHED_LEAVE,       /* is counted out of it: whoever waits for that looks again */
-    SEG_SCHED_WAIT,        /* cannot go on before somebody else has acted */
-    SEG_SCHED_DETAIL_READ, /* as READ and WRITE, inside of what is one step where nobody asks for details */
-    SEG_SCHED_DETAIL_WRITE
+    SEG_SCHED_WAIT,        /* cannot go on before the object was written, left or given back */
+    SEG_SCHED_DETAIL_READ, /* as READ, WRITE and LEAVE, inside of what is one step where nobody asks for details */
+    SEG_SCHED_DETAIL_WRITE,
+    SEG_SCHED_DETAIL_LEAVE,
+    SEG_SCHED_SLEEP, /* it is going to sleep, and look at the object again; in vain before that was written or left */
+    SEG_SCHED_TAKE,  /* a lock is taken next */
+    SEG_SCHED_GIVE   /* it is free again: no moment of its own */
 } seg_sched_kind;
 
 /* What becomes of a call to a store. */
@@ -35,8 +39,9 @@ void seg_sched_point(seg_sched_kind kind, const void *object);
 seg_sched_strike seg_sched_call(seg_sched_kind kind, const void *object, uint64_t part);
 
 #define SEG_SCHED(kind, object) seg_sched_point(SEG_SCHED_##kind, (object))
-/* Take a mutex that may be held over a wait. */
+/* Take a mutex that may be held over a wait, and give it back. */
 #define SEG_SCHED_LOCK(mutex)                                                                                          \
+    seg_sched_point(SEG_SCHED_TAKE, (mutex));                                                                          \
     while (pthread_mutex_trylock(mutex) != 0) {                                                                        \
         if (!seg_sched_is_told()) {                                                                                    \
             pthread_mutex_lock(mutex);                                                                                 \
@@ -44,6 +49,7 @@ seg_sched_strike seg_sched_call(seg_sched_kind kind, const void *object, uint64_
         }                                                                                                              \
         seg_sched_point(SEG_SCHED_WAIT, (mutex));                                                                      \
     }
+#define SEG_SCHED_UNLOCK(mutex) (pthread_mutex_unlock(mutex), seg_sched_point(SEG_SCHED_GIVE, (mutex)))
 bool seg_sched_is_told(void);
 /* Whoever is told runs everything by turns on one thread: no other may be started. */
 #define SEG_SCHED_IS_ALONE seg_sched_is_told()
@@ -51,6 +57,7 @@ bool seg_sched_is_told(void);
 #else
 #define SEG_SCHED(kind, object) ((void)0)
 #define SEG_SCHED_LOCK(mutex) pthread_mutex_lock(mutex)
+#define SEG_SCHED_UNLOCK(mutex) pthread_mutex_unlock(mutex)
 #define SEG_SCHED_IS_ALONE false
 #endif
 

@@ -53,6 +53,7 @@ segue_status seg_gate_enter(seg_gate *gate, bool write, segue_call *call)
         SEG_SCHED(READ, gate);
         unsigned word = atomic_load(&gate->word);
         if (must_wait(word, write)) {
+            SEG_SCHED(SLEEP, gate);
             if (!seg_backoff_wait(&backoff, call->env, call->deadline_ns))
                 return segue_fail(call, SEGUE_TIMEOUT,
                                   "writes are held while the migration starts; nothing was applied, try again");
@@ -66,6 +67,7 @@ segue_status seg_gate_enter(seg_gate *gate, bool write, segue_call *call)
             call->pin = PIN_ENTERED | slot << PIN_SLOT_SHIFT | word;
             return SEGUE_OK;
         }
+        SEG_SCHED(DETAIL_LEAVE, gate);
         atomic_fetch_sub(&gate->slots[slot].inside[word & 1], 1);
     }
 }
@@ -108,11 +110,13 @@ static segue_status drain(seg_gate *gate, segue_call *call)
     unsigned old = (atomic_load(&gate->word) & 1) ^ 1;
     seg_backoff backoff;
     seg_backoff_init(&backoff, WAIT_FIRST_NS, WAIT_MOST_NS);
-    while (SEG_RULE(DRAIN) && inside(gate, old) > 0)
+    while (SEG_RULE(DRAIN) && inside(gate, old) > 0) {
+        SEG_SCHED(SLEEP, gate);
         if (!seg_backoff_wait(&backoff, call->env, call->deadline_ns))
             return segue_fail(call, SEGUE_TIMEOUT,
                               "%u operations that began under the old phase have not ended; call again to wait on",
                               inside(gate, old));
+    }
     return SEGUE_OK;
 }
 
@@ -140,4 +144,4 @@ segue_status seg_gate_change(seg_gate *gate, segue_phase to, segue_call *call)
 
 void seg_gate_lock(seg_gate *gate) { SEG_SCHED_LOCK(&gate->change); }
 
-void seg_gate_unlock(seg_gate *gate) { pthread_mutex_unlock(&gate->change); }
+void seg_gate_unlock(seg_gate *gate) { SEG_SCHED_UNLOCK(&gate->change); }

@@ -25,27 +25,16 @@ static int64_t now(void *ctx)
     return history_now_ns;
 }
 
-static uint64_t next_random;
-
-void history_begin(int64_t now_ns)
+/* Deadlines do not pass: nobody's operation takes any time. */
+static int64_t mono(void *ctx)
 {
-    history_now_ns = now_ns;
-    next_random = 0;
-}
-
-static void count_up(void *ctx, void *out, size_t size)
-{
-    unsigned char *bytes = out;
     (void)ctx;
-    for (size_t i = 0; i < size; i += 8) {
-        next_random++;
-        memcpy(bytes + i, &next_random, size - i < 8 ? size - i : 8);
-    }
+    return 1;
 }
 
 const segue_env *history_env(void)
 {
-    static const segue_env env = {NULL, now, now, history_sleep, count_up};
+    static const segue_env env = {NULL, now, mono, history_sleep, history_random};
     return &env;
 }
 
@@ -541,17 +530,22 @@ static unsigned rank_of(const history *h, uint64_t cas)
     return rank;
 }
 
-void history_text(const history *h, char *out, size_t size)
+uint16_t history_before(const history *h, unsigned number)
+{
+    unsigned before = 0;
+    for (unsigned i = 0; i < h->n; i++)
+        if (h->events[i].ended < h->events[number].began) before |= 1u << i;
+    return (uint16_t)before;
+}
+
+void history_text(const history *h, bool with_order, char *out, size_t size)
 {
     size_t used = 0;
     out[0] = '\0';
     for (unsigned i = 0; i < h->n && used < size; i++) {
         const event *e = &h->events[i];
-        unsigned before = 0;
-        for (unsigned j = 0; j < h->n; j++)
-            if (h->events[j].ended < e->began) before |= 1u << j;
-        int n = snprintf(out + used, size - used, "%u %s (after %x): %s %s", e->party, e->op->name, before,
-                         segue_status_name(e->got.status), e->got.text);
+        int n = snprintf(out + used, size - used, "%u %s (after %x): %s %s", e->party, e->op->name,
+                         with_order ? history_before(h, i) : 0u, segue_status_name(e->got.status), e->got.text);
         used += (size_t)n;
         for (unsigned k = 0; k < KEPT_MOST && used < size && h->has_cas; k++)
             if (e->got.cas[k]) used += (size_t)snprintf(out + used, size - used, " cas %u", rank_of(h, e->got.cas[k]));

@@ -14,15 +14,14 @@ enum { HISTORY_MOST = 10, ANSWER_MOST = 240, KEPT_MOST = 2 };
 
 /* The time of both, nanoseconds; moved by the parties. */
 extern int64_t history_now_ns;
-/* A run begins: at this time, and with the same randomness as every other. */
-void history_begin(int64_t now_ns);
 /* Whether answers speak of revisions. */
 extern bool history_has_revisions;
 /* Whether a record keeps its CAS for good: else a macro's text may name another one. */
 extern bool history_has_cas;
 const segue_env *history_env(void);
-/* What sleeping is: somebody else's turn. The explorer's. */
+/* What sleeping is, and chance. The explorer's. */
 void history_sleep(void *ctx, int64_t ns);
+void history_random(void *ctx, void *out, size_t size);
 
 /* What an operation answered. CASes are compared by their relations to each other. */
 typedef struct answer {
@@ -59,7 +58,6 @@ typedef struct event {
 typedef struct history {
     event events[HISTORY_MOST];
     unsigned n;
-    unsigned now;
     segue_record start; /* the document in the beginning; key NULL: none */
     bool was_struck;    /* a call failed or its answer was lost: an operation may say so, too */
     bool has_cas;       /* CASes mean something: the stores keep them when a record moves */
@@ -71,7 +69,9 @@ const char *history_explain(const history *h, segue_store *plain);
 /* Make `store` hold exactly this record under the key (key NULL: none), with a new CAS. */
 void history_reset(segue_store *store, const segue_record *rec);
 
-/* The whole history as text: equal histories have equal texts. */
-void history_text(const history *h, char *out, size_t size);
+/* What had ended before it began, as bits. */
+uint16_t history_before(const history *h, unsigned number);
+/* What was answered, and in which order if asked for, as text: equal histories have equal texts. */
+void history_text(const history *h, bool with_order, char *out, size_t size);
 
 #endif

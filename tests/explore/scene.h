@@ -46,10 +46,19 @@ void scenes_close(void);
 typedef struct scene_result {
     search_result search;
     uint64_t histories; /* distinct ones */
-    uint64_t digest;    /* of which */
 } scene_result;
 
 void scene_explore(const scene *s, const search_options *options, scene_result *ret);
+/* Every schedule against those that are enough. */
+typedef struct scene_compared {
+    uint64_t schedules, reduced; /* in full, and those */
+    uint64_t histories;
+    uint64_t lost;     /* for which there is none among those with the same answers and no more freedom */
+    uint64_t invented; /* the other way round */
+} scene_compared;
+/* False: they are too many to say. */
+bool scene_compare(const scene *s, const search_options *options, scene_compared *ret);
+
 /* One schedule that was found under these options, as a story of two columns and more. What is wrong, or NULL. */
 const char *scene_replay(const scene *s, const char *schedule, const search_options *options);
 

@@ -265,6 +265,8 @@ static seg_sched_strike on_sched(seg_sched_kind kind, const void *object, uint64
 {
     if (!fibre_is_inside()) return SEG_SCHED_GO;
     if (may_fail) return on_call(kind, object, part);
+    if (kind > SEG_SCHED_DETAIL_WRITE)
+        return SEG_SCHED_GO; /* who sleeps does so by himself, and a lock is free or waited for */
     if (kind == SEG_SCHED_WAIT) sim_sleep(sim_between(1, 50000));
     else pause_task(sim.weather.gate_ns ? latency(sim.weather.gate_ns) : 0);
     return SEG_SCHED_GO;
