@@ -154,6 +154,11 @@ static const struct tooth {
     {"EXPIRED_IS_TOMBSTONE", 1},
     {"CAS_GROWS", 1},
     {"SCAN_ERROR_IS_ERROR", 3},
+    {"CLIENTS_SPARE_FALLBACK", 5},
+    {"MOVE_KEEPS_CAS", 1},
+    {"SCAN_COVERED", 1},
+    {"DELETED_IS_RETRY", 5},
+    {"EXPIRED_STAYS", 6},
 };
 enum { N_TEETH = sizeof teeth / sizeof teeth[0], RUNS_MOST = 1000 };
 
