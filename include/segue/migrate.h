@@ -229,7 +229,8 @@ typedef struct segue_migration_options {
     int64_t fence_ns;    /* wait between seal and clean: the longest deadline of operations in other processes;
                                    default 0 */
     int64_t stale_ns;    /* a runner whose last sign of life is older is taken for dead; default 15 s. (One that
-                                   ran on this machine and whose process has ended: at once) */
+                                   ran on this machine and whose process has ended: at once.) Signs come about each half
+                                   second: with less than some of those, two runners take it from each other for ever */
     segue_progress_fn progress;
     void *progress_ctx;
 } segue_migration_options;
@@ -279,11 +280,11 @@ typedef struct segue_difference {
 typedef void (*segue_difference_fn)(void *ctx, const segue_difference *difference);
 
 typedef struct segue_verified {
-    uint64_t checked;  /* records that were moved and looked up again */
-    uint64_t same;     /* equal in content, CAS and revision (CAS only where the primary keeps it) */
-    uint64_t changed;  /* changed by a client since */
-    uint64_t deleted;  /* deleted by a client since, or expired */
-    uint64_t in_scope; /* records of the fallback in scope that were looked at */
+    uint64_t checked;     /* records that were moved and looked up again */
+    uint64_t same;        /* equal in content, CAS and revision (CAS only where the primary keeps it) */
+    uint64_t changed;     /* changed by a client since */
+    uint64_t deleted;     /* deleted by a client since, or expired */
+    uint64_t in_scope;    /* records of the fallback in scope that were looked at */
     uint64_t differences; /* keys that differ */
     uint64_t repaired;    /* of them */
 } segue_verified;
