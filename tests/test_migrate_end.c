@@ -317,7 +317,7 @@ static void a_key_in_two_manifests_is_told_of_once(void **state)
     assert_true(run_scene(&s) != SEGUE_OK);
     heal(&s);
     assert_status(verify_between(&s, s.from, s.to, 0, &h, &v), SEGUE_DIFFERENT);
-    assert_null(strstr(h.keys, "left:d:0")); /* they are told of as missing */
+    assert_null(strstr(h.keys, "left:d:0"));      /* they are told of as missing */
     assert_int_equal(v.differences, N_MOVED - 1); /* without d:registry, whose turn has not come */
     assert_ok(run_scene(&s));
     erase_record(s.to, "d:01");
@@ -464,6 +464,37 @@ static void its_own_write_is_nobody_elses(void **state)
     }
 }
 
+/* The rival comes between this runner's reads and its write, and gets to the end; then a client deletes, and what is dead is
+ * purged. */
+static void finish_meanwhile(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
+{
+    sleeper *sl = ctx;
+    mscene *s = sl->scene;
+    (void)op, (void)count;
+    if (!after || sl->asked || !segue_slice_equal(key, K("d:00"))) return;
+    sl->asked = true;
+    assert_ok(run_between(s, s->from, s->to));
+    assert_ok(segue_delete(s->to, K("d:00"), NULL, &test_err));
+    assert_ok(segue_purge_tombstones(s->to, NULL, &test_err));
+    assert_false(is_at(s->to, "d:00"));
+}
+
+static void a_runner_that_slept_inserts_nothing(void **state)
+{
+    (void)state;
+    mscene s;
+    sleeper sl = {.scene = &s};
+    begin_scene(&s, MEM_TWO);
+    seg_fault_plan plan = {.ops = SEG_OP_GET, .hook = finish_meanwhile, .hook_ctx = &sl};
+    seg_fault_set(s.fault_to, &plan);
+    assert_status(run_scene(&s), SEGUE_BUSY_ELSEWHERE);
+    assert_non_null(strstr(test_err.message, "taken over"));
+    assert_true(sl.asked);
+    assert_int_equal(stage_of(&s), SEGUE_STAGE_CLEAN);
+    assert_false(is_at(s.to, "d:00"));
+    end_scene(&s);
+}
+
 static void cancel_the_sweep(void *ctx, const segue_progress *progress)
 {
     watcher *w = ctx;
@@ -592,6 +623,7 @@ int main(void)
         IN_FOLDER(a_runner_that_slept_overwrites_no_manifest),
         IN_FOLDER(its_own_write_is_nobody_elses),
         IN_FOLDER(a_path_that_is_not_utf8_can_be_gone_on_with),
+        IN_FOLDER(a_runner_that_slept_inserts_nothing),
         IN_FOLDER(no_last_error_spoils_the_status_record),
         IN_FOLDER(clients_of_a_finished_migration_are_led_to_its_end),
         IN_FOLDER(a_pill_is_copied_as_the_number_that_it_holds),

@@ -95,7 +95,8 @@ static segue_status seed(const hand_over *h, const segue_record *pill, uint64_t 
     put.rec.cas = o.cas;
     put.keep_cas = h->m->keeps_cas && o.cas && !h->m->options.keep; /* a pill that stays must not look newer */
     if (!put.keep_cas) put.cas_floor = pill->cas;
-    segue_status st = seg_call_put(h->m->to, &put, NULL, h->call);
+    segue_status st = seg_migration_still_ours(h->m, h->call);
+    if (st == SEGUE_OK) st = seg_call_put(h->m->to, &put, NULL, h->call);
     return st == SEGUE_EXISTS ? SEGUE_RETRY : st;
 }
 

@@ -109,6 +109,17 @@ segue_status seg_migration_cancelled(const segue_migration *m, segue_error *err)
                          m->name);
 }
 
+segue_status seg_migration_still_ours(const segue_migration *m, segue_call *call)
+{
+    seg_status now = {0};
+    if (!m->is_runner || !SEG_RULE(RUNNER_LOOKS_AGAIN)) return SEGUE_OK;
+    segue_status st = seg_status_load(m->to, m->name, &now, call);
+    bool is_ours = st == SEGUE_OK && strcmp(now.runner.id, m->own_id) == 0;
+    seg_status_free(&now);
+    if (st != SEGUE_OK || is_ours) return st;
+    return segue_fail(call, SEGUE_BUSY_ELSEWHERE, "somebody else has taken over migration \"%s\"", m->name);
+}
+
 /* ---- the status record ---- */
 
 segue_status seg_migration_look(segue_migration *m, segue_error *err)

@@ -59,6 +59,9 @@ segue_status seg_migration_give(const segue_migration *m, segue_status st, segue
 /* Sleep in slices, ticking. NOT_FINISHED: cancelled. */
 segue_status seg_migration_wait(segue_migration *m, int64_t ns, segue_error *err);
 segue_status seg_migration_cancelled(const segue_migration *m, segue_error *err);
+/* Before what was read from the fallback is inserted into the primary. A runner that slept may have a successor, who may have
+ * sealed and purged since: BUSY_ELSEWHERE, or why it is not known. Any thread. */
+segue_status seg_migration_still_ours(const segue_migration *m, segue_call *call);
 /* Change the phase of the clients of this process, if there are any, and wait for their operations, ticking. */
 segue_status seg_migration_phase(segue_migration *m, segue_phase phase, segue_error *err);
 

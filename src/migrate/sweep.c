@@ -304,7 +304,9 @@ static segue_status put_all(batch *b, segue_write *writes)
     for (size_t i = 0; i < b->n; i++)
         if (is_put(&b->items[i])) writes[n++] = (segue_write){.op = SEGUE_WRITE_PUT, .put = put_for(b, &b->items[i])};
     if (n == 0) return SEGUE_OK;
-    segue_status st = seg_call_write_many(b->m->to, writes, n, b->call);
+    segue_status st = seg_migration_still_ours(b->m, b->call);
+    if (st != SEGUE_OK) return st;
+    st = seg_call_write_many(b->m->to, writes, n, b->call);
     if (st == SEGUE_OK && first && writes[0].status != SEGUE_OK) st = writes[0].status;
     if (st != SEGUE_OK) return st;
     size_t at = first;
