@@ -30,6 +30,7 @@ enum { P, F, SIDES, TEXT_SIZE = 2048, CALLS_MOST = 300 };
 struct scene {
     segue_store *plain[SIDES], *sides[SIDES], *dual;
     void *selves[SIDES]; /* of `sides` */
+    size_t most[SIDES];  /* its pages of a scan end after so many, 0: as asked */
     uint64_t says;       /* not 0: P's `highest` says no more than that */
     unsigned n_calls;    /* to the sides, since the log was cleared */
     unsigned fail_at;    /* that call fails so, 0: none */
@@ -116,7 +117,12 @@ static inline segue_status spy_scan(void *self, const segue_bounds *b, segue_pag
                                 : ">=",
                    b->keys_only ? " keys" : "", b->tombstones ? "" : " live"); /* as above */
     segue_status st = spy_enter(self, call, what);
-    return st == SEGUE_OK ? spy_leave(seg_backend_mem.scan(self, b, page, call)) : st;
+    if (st != SEGUE_OK) return st;
+    size_t most = spied->most[self == spied->selves[P] ? P : F], asked = page->max_docs;
+    if (most && most < asked) page->max_docs = most;
+    st = spy_leave(seg_backend_mem.scan(self, b, page, call));
+    page->max_docs = asked;
+    return st;
 }
 
 static inline segue_status spy_highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call)

@@ -94,6 +94,23 @@ static void each_is_listed_once_whatever_fits_on_a_page(void **state)
         }
 }
 
+/* An engine may end a page before it is full. */
+static void each_is_listed_once_where_one_side_gives_little(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof listings / sizeof listings[0]; i++)
+        for (int side = 0; side < SIDES; side++) {
+            char listed[TEXT_SIZE];
+            scene s;
+            scene_open(&s, true, SEGUE_PHASE_FORWARD, listings[i].p, listings[i].f);
+            put(&s, F, listings[i].f_later);
+            s.most[side] = 1;
+            walk(&s, 9, listed);
+            text_is("what is listed", listings[i].name, listed, listings[i].listed);
+            scene_close(&s);
+        }
+}
+
 /* ---- pages, and what is asked for them ---- */
 
 typedef struct asking {
@@ -380,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_listed_once_whatever_fits_on_a_page),
+        cmocka_unit_test(each_is_listed_once_where_one_side_gives_little),
         cmocka_unit_test(what_is_asked_for_a_page),
         cmocka_unit_test(bytes_end_a_page),
         cmocka_unit_test(a_record_is_as_in_a_get),

@@ -278,25 +278,6 @@ static bool scan_of_a_deleted_one(world *w)
 }
 
 /* The primary's page is full of tombstones, and says nothing yet about the last key of the fallback's, which is deleted. */
-static bool scan_by_small_pages(world *w)
-{
-    segue_page page = {.max_docs = 2, .max_bytes = 1 << 20};
-    segue_bounds all = {0};
-    put_doc(w, w->f, "a", "1");
-    put_doc(w, w->f, "z", "1");
-    MUST(set_doc(w, "c", "1"));
-    MUST(delete_doc(w, "a"));
-    MUST(delete_doc(w, "c"));
-    MUST(delete_doc(w, "z"));
-    segue_call call = seg_call_new(w->dual, 0, &w->err);
-    MUST(seg_call_begin(w->dual, false, &call));
-    segue_status st = seg_call_scan(w->dual, &all, &page, &call);
-    seg_call_end(w->dual, &call);
-    bool is_empty = st == SEGUE_OK && page.n == 0 && !page.more;
-    segue_page_free(&page);
-    return is_empty;
-}
-
 /* ---- dead fallback, dead primary ---- */
 
 static bool fallback_fails_for_a_moment(world *w)
@@ -521,7 +502,6 @@ static const scenario scenarios[] = {
      {"CAS_FLOOR"}},
     {"token confusion", "nor is one that was given blindly smaller", cas_goes_on_without_a_read, LEGACY, {"CAS_FLOOR"}},
     {"scan gap", "scan while a key moves", scan_while_it_moves, FORWARD, {"SCAN_FALLBACK_FIRST"}},
-    {"scan gap", "scan by small pages", scan_by_small_pages, FORWARD, {"SCAN_COVERED"}},
     {"scan gap", "scan of a deleted one", scan_of_a_deleted_one, FORWARD, {"SCAN_TOMBSTONE_HIDES"}},
     {"dead fallback",
      "the fallback fails for a moment",
