@@ -14,15 +14,15 @@ static long json_memory_live;
 
 static void *json_memory_alloc(size_t size)
 {
-    void *memory = test_fault_strikes(&json_memory) ? NULL : malloc(size);
-    json_memory_live += memory != NULL;
-    return memory;
+    void *block = test_fault_strikes(&json_memory) ? NULL : malloc(size);
+    json_memory_live += block != NULL;
+    return block;
 }
 
-static void json_memory_free(void *memory)
+static void json_memory_free(void *block)
 {
-    json_memory_live -= memory != NULL;
-    free(memory);
+    json_memory_live -= block != NULL;
+    free(block);
 }
 
 static inline void json_memory_begin(void)

@@ -56,13 +56,14 @@ void seg_status_free(seg_status *status)
 
 /* ---- runners ---- */
 
+/* "" if there is none. */
 static void read_line(const char *path, char *out, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, out, size - 1) : 0;
+    ssize_t n = fd >= 0 ? read(fd, out, size) : 0;
     if (fd >= 0) (void)close(fd); /* only read */
-    out[n > 0 ? n : 0] = '\0';
-    out[strcspn(out, "\n")] = '\0';
+    const char *end = n > 0 ? memchr(out, '\n', (size_t)n) : NULL;
+    out[end ? end - out : 0] = '\0';
 }
 
 void seg_runner_here(const segue_env *env, seg_runner *runner)
@@ -189,6 +190,7 @@ static json_t *to_json(const seg_status *s)
         runner_of(s), "lease", "nodes", "control");
 }
 
+/* jansson needs memory to print, each time. */
 static segue_status print(const seg_status *status, segue_buf *out)
 {
     json_t *root = to_json(status);
@@ -196,7 +198,7 @@ static segue_status print(const seg_status *status, segue_buf *out)
     segue_status st = size ? segue_buf_reserve(out, size) : SEGUE_NO_MEMORY;
     if (st == SEGUE_OK) out->size = json_dumpb(root, out->data, size, JSON_COMPACT);
     json_decref(root);
-    return st;
+    return out->size ? st : SEGUE_NO_MEMORY;
 }
 
 /* A write whose answer was lost, or that met another record than the one that was last seen: look. OK: it is there. RETRY:
@@ -321,8 +323,8 @@ static segue_status buf_from(const json_t *object, const char *name, segue_buf *
 static bool runner_from(const json_t *object, seg_runner *runner)
 {
     if (json_is_null(object)) return true;
-    runner->pid = json_integer_value(json_object_get(object, "pid"));
-    runner->beat_ns = json_integer_value(json_object_get(object, "beat_ns"));
+    runner->pid = (int64_t)number(object, "pid");
+    runner->beat_ns = (int64_t)number(object, "beat_ns"); /* never below 0: it is subtracted from the time */
     return text_from(object, "id", runner->id, sizeof runner->id) &&
            text_from(object, "place", runner->place, sizeof runner->place);
 }
@@ -368,11 +370,12 @@ segue_status seg_status_load(segue_store *to, const char *name, seg_status *stat
     status->cas = doc.rec.cas;
     status->revision = doc.rec.revision;
     json_error_t why = {0};
-    json_t *root = doc.rec.is_tombstone ? NULL : json_loadb(doc.rec.body.data, doc.rec.body.size, 0, &why);
-    bool no_memory = !root && !doc.rec.is_tombstone && json_error_code(&why) == json_error_out_of_memory;
+    bool understood = seg_stage_read(&doc.rec, &status->stage);
+    json_t *root = understood ? json_loadb(doc.rec.body.data, doc.rec.body.size, 0, &why) : NULL;
+    bool no_memory = understood && !root && !why.text[0]; /* jansson says nothing where it has none */
     st = root ? from_json(root, status) : no_memory ? SEGUE_NO_MEMORY : SEGUE_CORRUPT;
     json_decref(root);
-    if (st == SEGUE_OK && seg_stage_read(&doc.rec, &status->stage)) return SEGUE_OK;
+    if (st == SEGUE_OK) return SEGUE_OK;
     seg_status_free(status);
     if (st == SEGUE_NO_MEMORY)
         return segue_fail(call, st, "%s: out of memory for the status record %s", segue_store_url(to), key);
