@@ -263,7 +263,40 @@ static void a_record_that_is_gone_is_not_made_again(void **state)
     }
 }
 
+/* Two runners begin at once: one of the two first records is the one. */
+static void a_first_record_is_not_written_over_anothers(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        static const rival there = {ID, "r2", 11, 13};
+        seg_status s = begin((seg_fault_plan){0});
+        put_rival(&there);
+        s.cas = s.revision = 0;
+        seg_fault_plan plan = {.ops = SEG_OP_PUT, .nth = (unsigned)lost, .status = SEGUE_MAYBE_APPLIED};
+        seg_fault_set(fault, &plan);
+        assert_status(seg_status_save(fault, &s, &call), SEGUE_BUSY_ELSEWHERE);
+        assert_says("somebody else has taken over migration \"m\"");
+        seg_status now = loaded("m");
+        assert_string_equal(now.runner.id, "r2");
+        seg_status_free(&now);
+        seg_status_free(&s);
+    }
+}
+
 /* ---- without memory ---- */
+
+static void finding_out_gives_all_back(void **state)
+{
+    (void)state;
+    test_memory_begin();
+    assert_int_equal(open_store(NULL), 0);
+    seg_status s = begin((seg_fault_plan){.ops = SEG_OP_PUT, .nth = 1, .after = true, .status = SEGUE_MAYBE_APPLIED});
+    assert_ok(seg_status_save(fault, &s, &call));
+    ASSERT_U64(3, s.failed.n + s.foreign.n);
+    seg_status_free(&s);
+    assert_int_equal(close_store(NULL), 0);
+    test_memory_end();
+}
 
 /* Keys that failed are a help: they are forgotten. What decides is not. */
 static segue_status load_again_and_again(void *ctx)
@@ -490,6 +523,8 @@ int main(void)
         IN_STORE(who_leaves_writes_over_its_own),
         IN_STORE(a_claim_whose_answer_was_lost_is_written_again),
         IN_STORE(a_record_that_is_gone_is_not_made_again),
+        IN_STORE(a_first_record_is_not_written_over_anothers),
+        cmocka_unit_test(finding_out_gives_all_back),
         cmocka_unit_test(without_memory_it_says_so),
         IN_STORE(a_record_that_cannot_be_printed_is_not_written),
         IN_STORE(a_record_that_cannot_be_read_for_want_of_memory_is_not_called_damaged),

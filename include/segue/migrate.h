@@ -57,7 +57,7 @@ SEGUE_API const char *segue_action_name(segue_action action);
  *
  * `name` (default: the pattern) is what counts are reported under. INVALID_POLICY with the line or rule: no JSON,
  * unknown field, action or name twice in an object, a rule without pattern or with two, a pattern that speaks of
- * Segue's own keys. */
+ * Segue's own keys. TOO_BIG: more than 100000 rules. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_policy_parse(segue_slice text, segue_policy **ret_policy,
                                                            segue_error *reterr);
 

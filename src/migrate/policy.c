@@ -77,9 +77,9 @@ static bool is_there(const segue_policy *policy, const seg_policy_rule *rule)
 
 static segue_status grow(segue_policy *policy, segue_error *reterr)
 {
-    if (policy->n_rules < policy->capacity) return SEGUE_OK;
     if (policy->n_rules >= SEG_POLICY_RULES_MAX)
         return seg_error_set(reterr, SEGUE_TOO_BIG, "a policy of more than %d rules", SEG_POLICY_RULES_MAX);
+    if (policy->n_rules < policy->capacity) return SEGUE_OK;
     size_t capacity = policy->capacity ? policy->capacity * 2 : 64;
     seg_policy_rule *rules = seg_realloc(policy->rules, capacity * sizeof *rules);
     if (!rules) return no_memory(reterr);
