@@ -440,7 +440,8 @@ static void the_range_begins_and_ends_with_what_all_have_in_common(void **state)
         {"{\"key\":\"abc\",\"action\":\"move\"},{\"key\":\"abd\",\"action\":\"move\"}", "ab", "ac"},
         {"{\"key\":\"abc\",\"action\":\"move\"},{\"prefix\":\"abcd\",\"action\":\"drop\"}", "abc", "abd"},
         {"{\"prefix\":\"abcd\",\"action\":\"drop\"},{\"key\":\"abc\",\"action\":\"move\"}", "abc", "abd"},
-        {"{\"prefix\":\"abcd\",\"action\":\"drop\"},{\"key\":\"ab\",\"action\":\"move\"},{\"key\":\"abcd\",\"action\":\"move\"}",
+        {"{\"prefix\":\"abcd\",\"action\":\"drop\"},{\"key\":\"ab\",\"action\":\"move\"},"
+         "{\"key\":\"abcd\",\"action\":\"move\"}",
          "ab", "ac"},
         {"{\"glob\":\"ab*c\",\"action\":\"drop\"}", "ab", "ac"},
         {"{\"glob\":\"ab?c\",\"action\":\"drop\"}", "ab", "ac"},
