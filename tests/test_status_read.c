@@ -167,6 +167,42 @@ static void of_a_dual_store_it_is_shown_in_every_phase(void **state)
     segue_close(fallback);
 }
 
+/* ---- of a store that lets nobody in ---- */
+
+static int64_t deadline_ns = -1;
+static bool is_for_writing = true;
+
+static segue_status refuse_entry(void *self, bool write, segue_call *c)
+{
+    (void)self;
+    deadline_ns = c->deadline_ns;
+    is_for_writing = write;
+    return segue_fail(c, SEGUE_UNAVAILABLE, "nobody is let in");
+}
+
+static unsigned no_caps(const void *self)
+{
+    (void)self;
+    return 0;
+}
+
+static void what_the_store_says_at_its_door_is_said(void **state)
+{
+    (void)state;
+    static const segue_backend door = {.scheme = "door", .self_size = 1, .begin = refuse_entry, .caps = no_caps};
+    segue_store *closed = NULL;
+    segue_migration_status s = {.n_failed_keys = 77};
+    void *self = NULL;
+    assert_ok(seg_store_make(&door, &store->env, "door:", &closed, &self, &test_err));
+    assert_status(segue_migration_status_read(closed, NULL, &s, &test_err), SEGUE_UNAVAILABLE);
+    assert_int_equal(test_err.status, SEGUE_UNAVAILABLE);
+    assert_string_equal(test_err.message, "nobody is let in");
+    ASSERT_U64(77, s.n_failed_keys);
+    ASSERT_U64(0, (uint64_t)deadline_ns); /* it takes the time it takes */
+    assert_false(is_for_writing);
+    seg_store_unmake(closed);
+}
+
 /* ---- without memory ---- */
 
 static segue_status read_once(void *ctx)
@@ -207,7 +243,7 @@ static void without_memory_it_says_so(void **state)
 }
 
 /* Those that are read are shown, or it is said that they cannot be. Where memory is short they may not have been read. */
-static void read_with_fault(long nth, bool *ret_fired)
+static segue_status read_with_fault(long nth, bool *ret_fired)
 {
     static const segue_migration_status empty;
     segue_migration_status s = {0};
@@ -229,14 +265,18 @@ static void read_with_fault(long nth, bool *ret_fired)
         segue_migration_status_free(&s);
     }
     test_memory_end();
+    return st;
 }
 
 static void keys_are_shown_or_memory_was_too_short(void **state)
 {
     (void)state;
     bool fired = true;
+    long n = 0;
     put_body("m", segue_str(full));
-    for (long nth = 1; fired; nth++) read_with_fault(nth, &fired);
+    while (fired) (void)read_with_fault(++n, &fired); /* it looks itself */
+    for (int i = 1; i <= 3; i++)                      /* the last are for the texts of the three keys that were read */
+        assert_status(read_with_fault(n - i, &fired), SEGUE_NO_MEMORY);
 }
 
 static void all_of_json_is_given_back(void **state)
@@ -260,6 +300,7 @@ int main(void)
         IN_STORE(it_is_running_while_there_are_signs_of_life),
         IN_STORE(what_cannot_be_read_is_said),
         IN_STORE(of_a_dual_store_it_is_shown_in_every_phase),
+        IN_STORE(what_the_store_says_at_its_door_is_said),
         cmocka_unit_test(without_memory_it_says_so),
         IN_STORE(keys_are_shown_or_memory_was_too_short),
         IN_STORE(all_of_json_is_given_back),

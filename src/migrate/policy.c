@@ -205,7 +205,7 @@ bool seg_glob_matches(segue_slice pattern, segue_slice key)
     while (k < key.size) {
         char c = p < pattern.size ? pattern.data[p] : '\0';
         bool escaped = c == '\\' && p + 1 < pattern.size;
-        if (p < pattern.size && c == '*') {
+        if (c == '*') {
             star = p++;
             resume = k;
         } else if (p < pattern.size && (escaped ? pattern.data[p + 1] == key.data[k] : c == '?' || c == key.data[k])) {

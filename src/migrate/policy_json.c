@@ -101,17 +101,19 @@ static segue_status pattern_field(const reading *r, const json_t *object, seg_po
         const char *name;
         seg_rule_kind kind;
     } kinds[] = {{"key", SEG_RULE_KEY}, {"prefix", SEG_RULE_PREFIX}, {"glob", SEG_RULE_GLOB}};
-    *ret_pattern = NULL;
+    json_t *pattern = NULL;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         json_t *text = NULL;
         segue_status st = text_field(r, object, kinds[i].name, &text);
         if (st != SEGUE_OK) return st;
-        if (text && *ret_pattern) return wrong(r, "it has two patterns; key, prefix and glob exclude each other", "");
+        if (text && pattern) return wrong(r, "it has two patterns; key, prefix and glob exclude each other", "");
         if (!text) continue;
-        *ret_pattern = text;
+        pattern = text;
         rule->kind = kinds[i].kind;
     }
-    return *ret_pattern ? SEGUE_OK : wrong(r, "it has no pattern: key, prefix or glob", "");
+    if (!pattern) return wrong(r, "it has no pattern: key, prefix or glob", "");
+    *ret_pattern = pattern;
+    return SEGUE_OK;
 }
 
 static segue_status read_rule(const reading *r, json_t *object)
