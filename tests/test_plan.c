@@ -56,7 +56,7 @@ static int end(void **state)
 
 static void put(segue_store *store, const char *key)
 {
-    segue_record rec = {.key = K(key), .body = K("12345"), .is_json = true, .cas = 1 << 20, .revision = 1};
+    segue_record rec = {.key = K(key), .body = K("[1,2]"), .is_json = true, .cas = 1 << 20, .revision = 1};
     assert_ok(segue_put_record(store, &rec, SEGUE_PUT_REPLACE, NULL, NULL, &test_err));
 }
 
@@ -370,6 +370,52 @@ static void keys_longer_than_any_of_ours_are_cut(void **state)
 
 /* ---- what cannot be planned ---- */
 
+static void of_nothing_there_is_a_plan(void **state)
+{
+    (void)state;
+    seg_fault_plan counting = {0};
+    seg_fault_set(fault_to, &counting);
+    segue_plan plan = planned();
+    assert_tally(&plan.all, 0, 0, 0, "all");
+    ASSERT_U64(0, plan.n_unmatched + plan.reserved + plan.already);
+    segue_plan_free(&plan);
+    put(from, "z"); /* nor is the primary asked for nothing */
+    plan = planned();
+    ASSERT_U64(0, seg_fault_count(fault_to));
+    segue_plan_free(&plan);
+}
+
+static int64_t deadline_ns = -1;
+
+static segue_status refuse(void *self, const segue_bounds *bounds, segue_page *page, segue_call *call)
+{
+    (void)self, (void)bounds, (void)page;
+    deadline_ns = call->deadline_ns;
+    return SEGUE_UNAVAILABLE; /* without a word */
+}
+
+static unsigned no_caps(const void *self)
+{
+    (void)self;
+    return 0;
+}
+
+/* It takes the time it takes; and a store that fails without a word is named. */
+static void a_store_is_given_all_the_time_it_needs(void **state)
+{
+    (void)state;
+    static const segue_backend slow = {.scheme = "slow", .self_size = 1, .scan = refuse, .caps = no_caps};
+    segue_store *store = NULL;
+    segue_plan plan = {0};
+    void *self = NULL;
+    assert_ok(seg_store_make(&slow, segue_env_default(), "slow:one", &store, &self, &test_err));
+    assert_status(segue_plan_make(store, NULL, policy, &plan, &test_err), SEGUE_UNAVAILABLE);
+    assert_int_equal(test_err.status, SEGUE_UNAVAILABLE);
+    assert_says("slow:one");
+    ASSERT_U64(0, (uint64_t)deadline_ns);
+    seg_store_unmake(store);
+}
+
 static void a_plan_that_cannot_be_made_says_why(void **state)
 {
     (void)state;
@@ -463,36 +509,35 @@ static void without_memory_it_says_so(void **state)
     policy = NULL;
 }
 
-/* Keys of a page are remembered in memory that grows. */
-static segue_status plan_much(void *ctx)
-{
-    segue_plan plan = {0};
-    segue_status st = segue_plan_make(from, to, policy, &plan, &test_err);
-    *(uint64_t *)ctx = plan.already;
-    segue_plan_free(&plan);
-    return st;
-}
-
+/* In pages of one or two records each. */
 static void whatever_fails_while_pages_are_read_the_count_is_whole(void **state)
 {
     (void)state;
-    char key[32];
-    for (int i = 0; i < 1100; i++) {
-        (void)snprintf(key, sizeof key, "a:%04d", i); /* fits */
-        put(from, key);
-        put(to, key);
+    static const char *const keys[] = {"a:1", "a:2", "a:3", "a:4"};
+    size_t size = 600000;
+    char *body = seg_alloc(size);
+    assert_non_null(body);
+    memset(body, '1', size);
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        segue_slice bytes = segue_bytes(body, size);
+        assert_ok(segue_add(from, K(keys[i]), bytes, segue_expiry_none(), NULL, NULL, &test_err));
+        put(to, keys[i]);
     }
+    seg_free(body);
     bool fired = true;
-    for (long nth = 1; fired; nth += 1 + nth / 16) { /* there are many of a kind */
-        uint64_t already = 0;
+    for (long nth = 1; fired; nth++) {
+        segue_plan plan = {0};
         test_memory_begin();
         test_fault_arm(&test_memory, nth, false);
-        segue_status st = plan_much(&already);
+        test_err = (segue_error){0};
+        segue_status st = segue_plan_make(from, to, policy, &plan, &test_err);
         fired = atomic_load(&test_memory.fired) > 0;
         test_fault_heal(&test_memory);
+        bool is_whole = plan.already == COUNT(keys) && plan.all.live == COUNT(keys);
+        if (fired ? st != SEGUE_NO_MEMORY || test_err.status != st : st != SEGUE_OK || !is_whole)
+            fail_msg("number %ld: %s, %llu", nth, segue_status_name(st), (unsigned long long)plan.already);
+        segue_plan_free(&plan);
         test_memory_end();
-        if (st == SEGUE_OK ? fired || already != 1100 : st != SEGUE_NO_MEMORY || test_err.status != st)
-            fail_msg("number %ld: %s, %llu", nth, segue_status_name(st), (unsigned long long)already);
     }
 }
 
@@ -511,6 +556,8 @@ int main(void)
         IN_STORES(the_last_place_of_a_full_table_is_for_the_rest),
         IN_STORES(a_late_prefix_that_belongs_first_is_one_of_the_rest),
         IN_STORES(keys_longer_than_any_of_ours_are_cut),
+        IN_STORES(of_nothing_there_is_a_plan),
+        IN_STORES(a_store_is_given_all_the_time_it_needs),
         IN_STORES(a_plan_that_cannot_be_made_says_why),
         IN_STORES(a_failure_of_either_store_is_one_of_the_plan),
         IN_STORES(a_failure_in_the_middle_is_no_plan),

@@ -35,12 +35,11 @@ static size_t prefix_size(segue_slice key)
     return key.size;
 }
 
-/* A key that another program has written may be longer than any of ours: it is cut. */
+/* Into what is all zeros. A key that another program has written may be longer than any of ours: it is cut. */
 static void put_text(char out[SEGUE_KEY_MAX + 1], const char *data, size_t size)
 {
     if (size > SEGUE_KEY_MAX) size = SEGUE_KEY_MAX;
     memcpy(out, data, size);
-    out[size] = '\0';
 }
 
 /* Its place in byte order; a new one is made while there is room, the last one is for the rest. */
@@ -100,12 +99,12 @@ static segue_slice next_key(const planning *p, size_t *at)
     return key;
 }
 
-/* Which of this page's keys the primary has: one scan of their range. */
+/* Which of this page's keys the primary, if there is one, has: one scan of their range. */
 static segue_status count_already(planning *p, segue_slice last, segue_error *err)
 {
     size_t at = 0;
     segue_slice key = next_key(p, &at);
-    if (!p->to || !key.data) return SEGUE_OK;
+    if (!key.data) return SEGUE_OK;
     segue_range range = {.from = key, .to = last, .options = SEGUE_SCAN_KEYS_ONLY | SEGUE_SCAN_TOMBSTONES};
     segue_scan *scan = NULL;
     const segue_record *found = NULL;

@@ -32,7 +32,6 @@ static const struct {
 typedef struct making {
     segue_policy *policy;
     const char *database; /* metadata id of the rules being made; NULL: the bucket's */
-    const char *group;    /* ":G" or "" */
     segue_error *err;
     segue_status st; /* the first failure: the rest does nothing */
 } making;
@@ -74,7 +73,8 @@ static segue_status check_id(const char *id, segue_error *err)
     return SEGUE_OK;
 }
 
-static void add_sync_functions(making *m, const segue_sg_database *db)
+/* group: ":G" or "". */
+static void add_sync_functions(making *m, const segue_sg_database *db, const char *group)
 {
     static const char *const only_default[] = {DEFAULT_COLLECTION};
     const char *const *names = db->n_collections ? db->collections : only_default;
@@ -85,14 +85,14 @@ static void add_sync_functions(making *m, const segue_sg_database *db)
             m->st = seg_error_set(m->err, SEGUE_INVALID_POLICY,
                                   "sync-gateway: \"%.80s\" is no collection; write scope.collection", names[i]);
         else if (strcmp(names[i], DEFAULT_COLLECTION) == 0)
-            add(m, SEG_RULE_KEY, SEGUE_ACTION_MOVE, 0, "syncdata", "_sync:syncdata%s", m->group);
+            add(m, SEG_RULE_KEY, SEGUE_ACTION_MOVE, 0, "syncdata", "_sync:syncdata%s", group);
         else
             add(m, SEG_RULE_KEY, SEGUE_ACTION_MOVE, 0, "syncdata_collection", "_sync:syncdata_collection:%s%s",
-                names[i], m->group);
+                names[i], group);
     }
 }
 
-static void add_families(making *m, const char *id)
+static void add_families(making *m, const char *id, const char *group)
 {
     char inner[SEGUE_KEY_MAX] = "", outer[SEGUE_KEY_MAX] = "";
     bool plain = is_default(id);
@@ -101,7 +101,7 @@ static void add_families(making *m, const char *id)
         (void)snprintf(inner, sizeof inner, "%s:", id);
         (void)snprintf(outer, sizeof outer, "m_%s:", id);
     }
-    const char *group = m->group[0] ? m->group + 1 : "", *colon = m->group[0] ? ":" : "";
+    const char *name = group[0] ? group + 1 : "", *colon = group[0] ? ":" : "";
     for (size_t i = 0; i < N_OF(inner_families); i++)
         add(m, SEG_RULE_PREFIX, SEGUE_ACTION_MOVE, flags, inner_families[i], "_sync:%s:%s", inner_families[i], inner);
     add(m, SEG_RULE_KEY, SEGUE_ACTION_MOVE, 0, "state", "_sync:%sstate", outer);
@@ -109,7 +109,7 @@ static void add_families(making *m, const char *id)
         add(m, SEG_RULE_PREFIX, SEGUE_ACTION_MOVE, 0, outer_families[i].name, "_sync:%s%s", outer,
             outer_families[i].beginning);
     add(m, SEG_RULE_PREFIX, SEGUE_ACTION_DROP, 0, "heartbeat", "_sync:%s%s%s%sheartbeat_timeout:", outer,
-        plain ? "" : "hb:", group, colon);
+        plain ? "" : "hb:", name, colon);
     add(m, SEG_RULE_KEY, SEGUE_ACTION_COUNTER, 0, "seq", "_sync:%sseq", outer);
 }
 
@@ -122,11 +122,9 @@ static void add_database(making *m, const segue_sg_database *db)
         (void)snprintf(group, sizeof group, ":%s", db->group);
     if (m->st != SEGUE_OK) return;
     m->database = id;
-    m->group = group;
-    add_sync_functions(m, db);
-    add_families(m, id);
+    add_sync_functions(m, db, group);
+    add_families(m, id, group);
     m->database = NULL;
-    m->group = "";
 }
 
 /* ---- what belongs to the bucket, to the collections, to other databases ---- */
@@ -174,20 +172,18 @@ static segue_status finish(making *m, bool whole_bucket, segue_policy **ret_poli
     return m->st;
 }
 
-static segue_status begin(making *m, segue_error *reterr)
+static void begin(making *m, segue_error *reterr)
 {
-    *m = (making){.group = "", .err = reterr};
+    *m = (making){.err = reterr};
     m->st = seg_policy_new(&m->policy, reterr);
     if (m->st == SEGUE_OK) m->policy->tombstones_yield = true;
-    return m->st;
 }
 
 segue_status segue_policy_sync_gateway(const segue_sg_database *database, segue_policy **ret_policy,
                                        segue_error *reterr)
 {
     making m;
-    segue_status st = begin(&m, reterr);
-    if (st != SEGUE_OK) return st;
+    begin(&m, reterr);
     for (size_t i = 0; i < database->n_sibling_ids && m.st == SEGUE_OK; i++) {
         m.st = check_id(database->sibling_ids[i], reterr);
         if (m.st == SEGUE_OK) m.st = seg_policy_add_sibling(m.policy, database->sibling_ids[i], reterr);
@@ -286,13 +282,12 @@ static segue_status from_registry(segue_slice body, segue_policy **ret_policy, s
     json_error_t where;
     json_t *root = json_loadb(body.data, body.size, 0, &where);
     if (!root) return seg_error_set(reterr, SEGUE_INVALID_POLICY, "_sync:registry is no JSON: %s", where.text);
-    if (begin(&m, reterr) == SEGUE_OK) {
-        each_database(&m, root, add_as_sibling);
-        each_database(&m, root, add_from_registry);
-        m.st = finish(&m, true, ret_policy);
-    }
+    begin(&m, reterr);
+    each_database(&m, root, add_as_sibling);
+    each_database(&m, root, add_from_registry);
+    segue_status st = finish(&m, true, ret_policy);
     json_decref(root);
-    return m.st;
+    return st;
 }
 
 static segue_status read_registry(segue_store *store, segue_doc *doc, segue_error *reterr)
