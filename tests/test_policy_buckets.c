@@ -230,6 +230,8 @@ static void of_a_member_that_is_there_twice_the_last_counts(void **state)
     assert_ok(from_registry(ONE("{\"metadata_id\":\"a\",\"metadata_id\":\"b\"}"), &policy));
     assert_takes(policy, "_sync:user:b:x", SEGUE_ACTION_MOVE, "user");
     assert_takes(policy, "_sync:user:a:x", SEGUE_ACTION_LEAVE, "another database");
+    assert_string_equal(rule_of(policy, "_sync:m_b:seq").database, "b");
+    assert_null(rule_of(policy, "_sync:registry").database); /* the bucket's own */
     segue_policy_free(policy);
 }
 
