@@ -501,13 +501,27 @@ static int place_with_a_long_name(void)
     return strcspn(r.place, "/") == 63 && strspn(r.place, "h") == 63 ? 0 : 1;
 }
 
+/* A record that names the place can be written all the same. */
+static int place_with_a_strange_name(void)
+{
+    seg_runner r = {0};
+    if (unshare(CLONE_NEWUTS) != 0 || sethostname("h\x7f\x80\xff.", 5) != 0) return 77;
+    seg_runner_here(segue_env_default(), &r);
+    if (strncmp(r.place, "h\x7f??./", 6) != 0) return 1;
+    seg_status s = {.name = "strange", .stage = SEGUE_STAGE_STARTING, .runner = r};
+    return seg_status_save(store, &s, &call) == SEGUE_OK ? 0 : 2;
+}
+
 static void a_place_is_found_in_any_process(void **state)
 {
     (void)state;
     assert_int_equal(test_in_child(place_without_files), 0);
     assert_int_equal(test_in_child(place_without_stdin), 0);
-    int code = test_in_child(place_with_a_long_name);
-    if (code != 77) assert_int_equal(code, 0); /* only root may give a name */
+    int (*const names[])(void) = {place_with_a_long_name, place_with_a_strange_name};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        int code = test_in_child(names[i]);
+        if (code != 77) assert_int_equal(code, 0); /* only root may give a name */
+    }
 }
 
 int main(void)

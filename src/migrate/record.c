@@ -71,6 +71,8 @@ void seg_runner_here(const segue_env *env, seg_runner *runner)
     char host[64] = "", boot[64];
     struct stat space = {0};
     (void)gethostname(host, sizeof host - 1); /* no name is a name, too */
+    for (char *p = host; *p; p++)
+        if (*p & 0x80) *p = '?'; /* the record is UTF-8, which a host's name need not be */
     read_line("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
     bool is_known = boot[0] && stat("/proc/self/ns/pid", &space) == 0;
     (void)snprintf(runner->id, sizeof runner->id, "%016llx", (unsigned long long)seg_random_u64(env));
