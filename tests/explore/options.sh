@@ -38,7 +38,7 @@ must_end_with 2 --short --part 1000000/1000000
 must_end_with 2 --without NO_SUCH_RULE
 must_end_with 2 --replay 'no such scene' 0
 must_end_with 2 --replay 'two engines / live in F / get | set' 9
-must_end_with 0 --only 'two engines / live in F / get | set'
+must_end_with 0 --only 'two engines / nothing / get | set'
 must_play_again --without THIRD_READ --only 'two engines / live in F / get | sweep'
 must_play_again --strikes 1 --without FALLBACK_ERROR_IS_ERROR --only 'two engines / live in F / get |'
 must_play_again --short --detail --without DRAIN --only 'two engines / tombstone in F / add | seal clean purge'

@@ -20,6 +20,8 @@ const setting settings[] = {
     {"no mutate", "mem:xp2?caps=-mutate", "mem:xf2?caps=-mutate", true, true, false},
     {"own CAS", "mem:xp3?caps=-keep_cas", "mem:xf3", false, false, false},
     {"two nodes", "mem:xp4", "mem:xf4", true, true, true},
+    {"two nodes, no mutate", "mem:xp5?caps=-mutate", "mem:xf5?caps=-mutate", true, true, true},
+    {"two nodes, own CAS", "mem:xp6?caps=-keep_cas", "mem:xf6", false, false, true},
 };
 const unsigned n_settings = sizeof settings / sizeof settings[0];
 
@@ -36,6 +38,7 @@ const beginning beginnings[] = {
     {"legacy, nothing", NOTHING, NOTHING, SEGUE_PHASE_LEGACY},
     {"legacy, live in F", NOTHING, LIVE, SEGUE_PHASE_LEGACY},
     {"legacy, tombstone in F", NOTHING, TOMBSTONE, SEGUE_PHASE_LEGACY},
+    {"legacy, expired in F", NOTHING, EXPIRED, SEGUE_PHASE_LEGACY},
 };
 const unsigned n_beginnings = sizeof beginnings / sizeof beginnings[0];
 
@@ -65,17 +68,6 @@ static segue_store *model; /* plain */
 /* What a word may touch is known from its name. With a rule switched off it may do more: then nothing is taken for granted. */
 static bool is_trusted, was_wrong;
 
-static bool next_word(const char **text, char out[32])
-{
-    size_t n = strcspn(*text, " ");
-    if (n == 0 || n >= 32) return false;
-    memcpy(out, *text, n);
-    out[n] = '\0';
-    *text += n;
-    *text += strspn(*text, " ");
-    return true;
-}
-
 static bool has_step(const scene *s, const char *step)
 {
     for (unsigned i = 0; i < s->n_parties; i++)
@@ -90,10 +82,10 @@ static bool replaces_blindly(const scene *s) { return has_step(s, "replace"); }
 static void read_party(const scene *s, unsigned number)
 {
     const char *text = s->parties[number];
-    char word[32];
+    char word[WORD_SIZE];
     unsigned n = 0;
     run.first_event[number] = run.h.n;
-    while (next_word(&text, word)) {
+    while (world_next_word(&text, word)) {
         const operation *op = history_operation(word);
         if (op) run.h.events[run.h.n++] = (event){.op = op, .party = number};
         if (n == WORDS_MOST) abort();
@@ -135,12 +127,22 @@ static uint64_t digest_of_answer(const answer *a, const client *c)
     return search_mix(search_mix(d, c->token), world_hash(c->body, strlen(c->body)));
 }
 
-static void run_event(event *e, client *c)
+/* An operation of a client. What a clean-up purges is one, too. NULL, or what is wrong. */
+static const char *run_event(event *e, client *c, const char *word)
 {
+    bool is_step;
     search_begin(&e->began);
-    if (strcmp(e->op->name, "time") == 0) search_move_clock();
-    e->op->run(c, &e->got);
-    search_end(&e->ended, digest_of_answer(&e->got, c));
+    if (strcmp(word, "time") == 0) search_move_clock();
+    const char *failure = world_step(e->party, word, &is_step);
+    if (!is_step) {
+        e->op->run(c, &e->got);
+    } else {
+        e->got.status = failure && search_strikes() ? SEGUE_UNAVAILABLE : SEGUE_OK;
+        (void)snprintf(e->got.text, sizeof e->got.text, "purged %llu",
+                       (unsigned long long)world_purged(e->party)); /* fits */
+    }
+    search_end(&e->ended, search_mix(digest_of_answer(&e->got, c), failure != NULL));
+    return failure;
 }
 
 static void party_main(void *ctx, unsigned number)
@@ -149,15 +151,19 @@ static void party_main(void *ctx, unsigned number)
     const char *text = s->parties[number];
     client c = {.store = world.dual[number == 1 && s->setting->two_nodes]};
     unsigned at = run.first_event[number];
-    char word[32];
-    for (unsigned n = 1; next_word(&text, word); n++) {
+    char word[WORD_SIZE];
+    for (unsigned n = 1; world_next_word(&text, word); n++) {
         bool is_step;
+        const char *failure;
         run.n_random[number] = (uint64_t)n << 32;
-        const char *failure = world_step(number, word, &is_step);
-        if (failure && search_strikes()) return; /* it does not go on after a failure */
+        if (history_operation(word)) {
+            failure = run_event(&run.h.events[at++], &c, word);
+        } else {
+            failure = world_step(number, word, &is_step);
+            search_forget(search_mix(2 * n + (failure != NULL), world_known_to(number)));
+        }
+        if (failure && (failure == world_too_late || search_strikes())) return; /* it does not go on after a failure */
         if (failure) run.failure = failure;
-        if (!is_step) run_event(&run.h.events[at++], &c);
-        else search_forget(2 * n + (failure != NULL));
         run.at_word[number] = n;
     }
 }

@@ -59,13 +59,13 @@ extern const char search_misfit[];
 
 /* ---- for the parties ---- */
 
-/* An operation begins with the next point, and ends. The moments, from 1, are written where they are asked for. `seen`: a digest
- * of all that the party still knows of it. */
+/* An operation begins with the next point, and ends. The moments, from 1, are written where they are asked for. `seen`: a
+ * digest of all that the party still knows of it. */
 void search_begin(unsigned *ret_moment);
 void search_end(unsigned *ret_moment, uint64_t seen);
 /* Of all that the party has seen since it last ended something it knows this digest, no more. */
 void search_forget(uint64_t seen);
-/* The clock, an object as others are. Of what stores do only writing depends on it; who else looks at it says so. */
+/* The clock, an object as others are. Of what stores do only writing depends on it; who else looks says so. */
 extern const char search_clock[];
 void search_look_at_clock(void);
 void search_move_clock(void);

@@ -70,11 +70,19 @@ void world_close(void)
     policy = NULL;
 }
 
+static bool has_word(const scene *s, const char *word)
+{
+    for (unsigned i = 0; i < s->n_parties; i++)
+        if (strstr(s->parties[i], word)) return true;
+    return false;
+}
+
 static segue_migration *open_runner(const scene *s, segue_store *from, segue_store *to)
 {
     segue_migration *m = NULL;
     segue_error err = {0};
     segue_migration_options options = {.policy = policy, .workers = 1};
+    if (has_word(s, "seal")) options.dual = world.dual[0];
     world_must(segue_migration_open(from, to, &options, &m, &err), "migration", &err);
     /* As after its first page. */
     atomic_store(&m->cannot_move, strcmp(s->setting->name, "one engine") != 0);
@@ -100,11 +108,41 @@ static segue_record record_of(content what, const char *body)
     return rec;
 }
 
-static bool has_word(const scene *s, const char *word)
+static unsigned count_parties(const scene *s, unsigned touching)
 {
-    for (unsigned i = 0; i < s->n_parties; i++)
-        if (strstr(s->parties[i], word)) return true;
-    return false;
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->n_parties; i++) {
+        const char *text = s->parties[i];
+        char word[WORD_SIZE];
+        bool touches = false;
+        while (world_next_word(&text, word)) touches |= world_touched_by(s, word) & touching;
+        n += touches;
+    }
+    return n;
+}
+
+/* The status of a migration that was verified; that nothing is left is seen to by each seal itself. One driver alone is at that
+ * point already; several find it in its record. */
+static void give_proof(const scene *s)
+{
+    segue_error err = {0};
+    segue_call call = seg_call_new(world.p, 0, &err);
+    seg_status status = {
+        .name = "default", .run_id = "a run", .proof = "a run", .epoch = 1, .stage = SEGUE_STAGE_VERIFIED};
+    status.keep_cas = s->setting->keeps_cas;
+    if (world.has_rivals) world_must(seg_status_save(world.p, &status, &call), "status", &err);
+    for (unsigned i = 0; i < s->n_parties && !world.has_rivals; i++) world.runner[i]->status = status;
+}
+
+bool world_next_word(const char **text, char out[WORD_SIZE])
+{
+    size_t n = strcspn(*text, " ");
+    if (n == 0 || n >= WORD_SIZE) return false;
+    memcpy(out, *text, n);
+    out[n] = '\0';
+    *text += n;
+    *text += strspn(*text, " ");
+    return true;
 }
 
 /* A schedule has one outcome wherever it is run: nothing is left of the run before, the stores' clocks included. */
@@ -112,7 +150,9 @@ void world_open(const scene *s, segue_record *ret_start)
 {
     segue_error err = {0};
     segue_dual_options options = {s->beginning->phase};
-    segue_record p = record_of(s->beginning->primary, "6"), f = record_of(s->beginning->fallback, "5");
+    bool has_object = has_word(s, "inside");
+    segue_record p = record_of(s->beginning->primary, has_object ? "{\"n\":6}" : "6");
+    segue_record f = record_of(s->beginning->fallback, has_object ? "{\"n\":5}" : "5");
     close_stores();
     if (!policy)
         world_must(segue_policy_parse(segue_str("{\"unmatched\":\"move\",\"rules\":[]}"), &policy, &err), "policy",
@@ -131,13 +171,21 @@ void world_open(const scene *s, segue_record *ret_start)
         world_must(segue_dual_open(world.watched_p, world.watched_f, &options, &world.dual[i], &err), "dual", &err);
     for (unsigned i = 0; i < s->n_parties; i++) world.runner[i] = open_runner(s, world.watched_f, world.watched_p);
     world.runner[PARTIES_MOST] = open_runner(s, world.watched_f, world.watched_p);
-    world.has_own_records = has_word(s, "repair");
+    bool has_seal = has_word(s, "seal");
+    world.has_own_records = has_seal || has_word(s, "repair") || has_word(s, "verify");
+    world.has_rivals = count_parties(s, CHANGES_PHASE) > 1;
+    world.has_cleaner = has_word(s, "clean");
+    if (has_seal) give_proof(s);
     *ret_start = p.key.data ? p : f;
 }
 
 /* ---- the migration's own steps ---- */
 
-enum { THE_MANIFEST = 1 };
+/* A number of his own for each that moves something. */
+static uint64_t next_manifest(unsigned party)
+{
+    return world.has_own_records ? (uint64_t)(party + 1) << 8 | ++world.n_manifests[party] : 0;
+}
 
 static segue_status sweep_the_key(unsigned party, segue_error *err)
 {
@@ -146,9 +194,8 @@ static segue_status sweep_the_key(unsigned party, segue_error *err)
     segue_call call = seg_call_new(world.watched_f, 0, err);
     segue_status st = seg_call_get(world.watched_f, segue_str(THE_KEY), &doc, &call);
     const segue_record *rec = &doc.rec;
-    /* Where somebody verifies, what is moved is written down first. */
-    uint64_t manifest = world.has_own_records ? THE_MANIFEST : 0;
-    if (st == SEGUE_OK) st = seg_sweep_records(world.runner[party], &rec, 1, manifest, &swept, &call);
+    /* Where somebody verifies or cleans up, what is moved is written down first. */
+    if (st == SEGUE_OK) st = seg_sweep_records(world.runner[party], &rec, 1, next_manifest(party), &swept, &call);
     seg_swept_clear(&swept);
     return st;
 }
@@ -169,30 +216,64 @@ static void on_difference(void *ctx, const segue_difference *d)
     *is_wrong |= d->kind == SEGUE_DIFF_MISSING || d->kind == SEGUE_DIFF_CONTENT;
 }
 
-static const char *repair(unsigned party, segue_error *err)
+static const char *verify(unsigned party, unsigned options, segue_error *err)
 {
     segue_verified found = {0};
     bool is_wrong = false;
-    segue_status st = seg_verify(world.runner[party], SEGUE_VERIFY_REPAIR, on_difference, &is_wrong, &found, err);
-    if (is_wrong) return "the verification found a difference";
+    segue_status st = seg_verify(world.runner[party], options, on_difference, &is_wrong, &found, err);
+    /* While another one purges what it compares there is nothing to be said. */
+    if (is_wrong && !world.has_cleaner) return "the verification found a difference";
     return st == SEGUE_OK || st == SEGUE_DIFFERENT ? NULL : "the verification failed";
 }
 
-/* On all nodes before the next one. */
-static const char *set_phase(segue_phase phase, segue_error *err)
+/* NULL: it is done. Of several drivers one comes too late; it goes no further. */
+static const char *judge(segue_status st, const char *failure)
 {
-    for (int i = 0; i < 2; i++)
-        if (world.dual[i] && segue_dual_set_phase(world.dual[i], phase, 0, err) != SEGUE_OK)
-            return "a change of phase failed";
-    return NULL;
+    if (st == SEGUE_OK) return NULL;
+    bool is_late = st == SEGUE_REFUSED || st == SEGUE_BUSY_ELSEWHERE;
+    return world.has_rivals && is_late ? world_too_late : failure;
+}
+
+/* On all nodes, from this one on, before the next phase. */
+static const char *set_phase_from(int node, segue_phase phase, segue_error *err)
+{
+    segue_status st = SEGUE_OK;
+    for (int i = node; i < 2 && st == SEGUE_OK; i++)
+        if (world.dual[i]) st = segue_dual_set_phase(world.dual[i], phase, 0, err);
+    return judge(st, "a change of phase failed");
 }
 
 /* One node alone may leave legacy by itself; several must all be in hold before the first goes on. */
 static const char *go_forward(segue_error *err)
 {
-    const char *failure = world.dual[1] && SEG_RULE(HOLD) ? set_phase(SEGUE_PHASE_HOLD, err) : NULL;
-    return failure ? failure : set_phase(SEGUE_PHASE_FORWARD, err);
+    const char *failure = world.dual[1] && SEG_RULE(HOLD) ? set_phase_from(0, SEGUE_PHASE_HOLD, err) : NULL;
+    return failure ? failure : set_phase_from(0, SEGUE_PHASE_FORWARD, err);
 }
+
+/* As a run of the migration does it that finds it so far; then it leaves. The other node follows. */
+static const char *finish(unsigned party, segue_status (*step)(segue_migration *m, segue_error *err), segue_phase phase,
+                          segue_error *err)
+{
+    segue_migration *m = world.runner[party];
+    segue_status st = world.has_rivals ? seg_migration_look(m, err) : SEGUE_OK;
+    if (st == SEGUE_OK && world.has_rivals) st = seg_migration_claim(m, err);
+    if (st == SEGUE_OK) st = step(m, err);
+    const char *failure = judge(st, "a seal or a clean-up failed");
+    if (!failure) failure = set_phase_from(1, phase, err);
+    if (m->is_runner && !failure)
+        failure = judge(seg_migration_leave(m, SEGUE_OK, err), "the migration cannot be left");
+    return failure;
+}
+
+uint64_t world_known_to(unsigned party)
+{
+    const segue_migration *m = world.runner[party];
+    return search_mix(search_mix(world.n_manifests[party], m->status.stage), (uint64_t)atomic_load(&m->next_manifest));
+}
+
+uint64_t world_purged(unsigned party) { return world.runner[party]->status.counts.purged; }
+
+const char world_too_late[] = "another one was faster";
 
 const char *world_step(unsigned party, const char *name, bool *ret_is_step)
 {
@@ -202,12 +283,15 @@ const char *world_step(unsigned party, const char *name, bool *ret_is_step)
         segue_status st = sweep_the_key(party, &err);
         return st == SEGUE_OK || st == SEGUE_NOT_FOUND ? NULL : "a sweep failed";
     }
-    if (strcmp(name, "repair") == 0) return repair(party, &err);
-    if (strcmp(name, "hold") == 0) return set_phase(SEGUE_PHASE_HOLD, &err);
+    if (strcmp(name, "verify") == 0) return verify(party, 0, &err);
+    if (strcmp(name, "repair") == 0) return verify(party, SEGUE_VERIFY_REPAIR, &err);
+    if (strcmp(name, "hold") == 0) return set_phase_from(0, SEGUE_PHASE_HOLD, &err);
+    if (strcmp(name, "legacy") == 0) return set_phase_from(0, SEGUE_PHASE_LEGACY, &err);
     if (strcmp(name, "forward") == 0) return go_forward(&err);
+    if (strcmp(name, "clean") == 0) return finish(party, seg_clean, SEGUE_PHASE_CLEAN, &err);
     if (strcmp(name, "seal") == 0)
-        return world_sweep_all(party, &err) ? set_phase(SEGUE_PHASE_SEALED, &err) : "the sweep never ends";
-    if (strcmp(name, "clean") == 0) return set_phase(SEGUE_PHASE_CLEAN, &err);
+        return world_sweep_all(party, &err) ? finish(party, seg_seal, SEGUE_PHASE_SEALED, &err)
+                                            : "the sweep never ends";
     *ret_is_step = false;
     return NULL;
 }

@@ -13,6 +13,9 @@ typedef struct world {
     segue_store *dual[2];                      /* of two nodes, or the first alone */
     segue_migration *runner[PARTIES_MOST + 1]; /* each party's own, and the one that ends it all */
     bool has_own_records;                      /* somebody writes records of the migration's own into the primary */
+    bool has_cleaner;
+    uint64_t n_manifests[PARTIES_MOST + 1];
+    bool has_rivals; /* more than one party changes the phase */
 } world_state;
 extern world_state world;
 
@@ -24,6 +27,15 @@ void world_close(void);
 
 /* A step of the migration by this party. NULL: done, or what is wrong. *ret_is_step false: it is none, but an operation. */
 const char *world_step(unsigned party, const char *name, bool *ret_is_step);
+/* What is wrong is only that another party has come first. */
+extern const char world_too_late[];
+/* A digest of what this party keeps from one step to the next. */
+uint64_t world_known_to(unsigned party);
+/* What this party's clean-up has purged. */
+uint64_t world_purged(unsigned party);
+/* "get cas": one word after the other. False: there is none left. */
+enum { WORD_SIZE = 32 };
+bool world_next_word(const char **text, char out[WORD_SIZE]);
 /* Until a look finds nothing more in the fallback. */
 bool world_sweep_all(unsigned party, segue_error *err);
 
