@@ -200,7 +200,7 @@ static bool asks_nothing(const rmw *op, const segue_mutation *m)
            same_expiry && same_macros && m->json == SEGUE_JSON_AUTO && !(m->options & SEGUE_M_AS_TOMBSTONE);
 }
 
-/* Read, decide, apply, put. RETRY: somebody was faster. */
+/* Read, decide, apply, put. RETRY: somebody was faster, or what was read alive has expired since. */
 static segue_status attempt(rmw *op)
 {
     segue_mutation m;
