@@ -207,7 +207,7 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_reap(segue_store *store, uint64_t 
 /* Trips: calls that reached the store below the filter. */
 typedef struct segue_stats {
     uint64_t get, put, erase, scan, mutate, move, write_many, changes, expired;
-    uint64_t failures; /* of them, ended with neither OK nor an expected status of the data (class STATE, CONFLICT) */
+    uint64_t failures; /* of them, ended with a status of class RETRY, UNKNOWN or FATAL: the store failed or was not reached */
 } segue_stats;
 
 /* The counts of the outermost stats filter of this handle (not inside a dual store's sides). UNSUPPORTED: there is none. */

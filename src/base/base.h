@@ -43,6 +43,8 @@ segue_status seg_options_check(unsigned options, unsigned known, const char *wha
 /* A key (or any bytes) for an error sentence: printable, quoted, shortened. Writes at most size bytes, returns out. */
 enum { SEG_QUOTED_MAX = 80 };
 const char *seg_quote(segue_slice bytes, char out[SEG_QUOTED_MAX]);
+/* Class RETRY, UNKNOWN or FATAL, or no status at all: not the call nor the data, the store failed or was not reached. */
+bool seg_status_is_failure(segue_status status);
 /* The status for an errno. */
 segue_status seg_status_of_errno(int error_number);
 

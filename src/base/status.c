@@ -1,6 +1,5 @@
 /* L1: what each status is called, means and asks for; all of it from status.def. */
-#include <segue/status.h>
-#include <stddef.h>
+#include "base/base.h"
 
 enum status_class { INPUT, STATE, CONFLICT, RETRY, UNKNOWN, FATAL };
 
@@ -48,6 +47,12 @@ bool segue_status_is_retryable(segue_status status) { return is_class(status, RE
 bool segue_status_is_maybe_applied(segue_status status) { return is_class(status, UNKNOWN); }
 
 bool segue_status_is_input(segue_status status) { return is_class(status, INPUT); }
+
+bool seg_status_is_failure(segue_status status)
+{
+    const status_row *row = row_of(status);
+    return !row || row->class == RETRY || row->class == UNKNOWN || row->class == FATAL;
+}
 
 int segue_status_exit_code(segue_status status)
 {

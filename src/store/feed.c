@@ -99,7 +99,7 @@ segue_status segue_feed_open(segue_store *const *stores, size_t n, const segue_f
         sources[i].store = seg_store_ref(stores[i]);
         if (!o->poll_ns && (!f->poll_ns || poll_ns < f->poll_ns)) f->poll_ns = poll_ns;
     }
-    seg_backoff_init(&f->backoff, f->poll_ns < POLL_FIRST_NS ? f->poll_ns : POLL_FIRST_NS, f->poll_ns);
+    seg_backoff_init(&f->backoff, POLL_FIRST_NS, f->poll_ns);
     st = begin_sources(f, o, reterr);
     if (st != SEGUE_OK) {
         segue_feed_close(f);

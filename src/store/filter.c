@@ -143,8 +143,6 @@ segue_status seg_filter_begin(void *self, bool write, segue_call *call)
 
 void seg_filter_end(void *self, segue_call *call) { seg_call_end(below_of(self), call); }
 
-bool seg_filter_same(const void *self, const void *other) { return seg_store_same(below_of(self), below_of(other)); }
-
 segue_status seg_filter_highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
 {
     return seg_call_highest(below_of(self), at_least, ret_cas, call);

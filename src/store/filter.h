@@ -51,7 +51,6 @@ segue_status seg_filter_write_many(void *self, segue_write *writes, size_t n, se
 segue_status seg_filter_begin(void *self, bool write, segue_call *call);
 void seg_filter_end(void *self, segue_call *call);
 segue_status seg_filter_changes(void *self, const segue_since *since, segue_page *page, segue_call *call);
-bool seg_filter_same(const void *self, const void *other);
 segue_status seg_filter_may_purge(void *self, segue_call *call);
 segue_status seg_filter_highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call);
 segue_status seg_filter_expired(void *self, uint64_t until, segue_page *page, uint32_t *ret_next, segue_call *call);
@@ -63,8 +62,8 @@ segue_status seg_filter_expired(void *self, uint64_t until, segue_page *page, ui
         .open = (open_slot), .close = seg_filter_close, .caps = seg_filter_caps, .get = seg_filter_get,                \
         .put = seg_filter_put, .erase = seg_filter_erase, .scan = seg_filter_scan, .mutate = seg_filter_mutate,        \
         .move = seg_filter_move, .write_many = seg_filter_write_many, .begin = seg_filter_begin,                       \
-        .end = seg_filter_end, .same = seg_filter_same, .may_purge = seg_filter_may_purge,                             \
-        .highest = seg_filter_highest, .changes = seg_filter_changes, .expired = seg_filter_expired,                   \
+        .end = seg_filter_end, .may_purge = seg_filter_may_purge, .highest = seg_filter_highest,                       \
+        .changes = seg_filter_changes, .expired = seg_filter_expired,                                                  \
     }
 
 #endif

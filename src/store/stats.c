@@ -9,20 +9,12 @@ typedef struct stats {
     _Atomic uint64_t counts[N_COUNTS]; /* by bit number of seg_store_op */
 } stats;
 
-static bool speaks_of_data(segue_status st)
-{
-    return st == SEGUE_OK || st == SEGUE_NOT_FOUND || st == SEGUE_NO_RECORD || st == SEGUE_USE_LOOP ||
-           st == SEGUE_NOT_A_NUMBER || st == SEGUE_PATH_NOT_FOUND || st == SEGUE_PATH_EXISTS ||
-           st == SEGUE_PATH_MISMATCH || st == SEGUE_PATH_AMBIGUOUS || st == SEGUE_NOT_JSON ||
-           segue_status_is_conflict(st) || segue_status_is_input(st);
-}
-
 static segue_status count(void *self, const seg_passage *passage, segue_status st, segue_call *call)
 {
     (void)call;
     stats *s = self;
     atomic_fetch_add_explicit(&s->counts[__builtin_ctz(passage->op)], 1, memory_order_relaxed);
-    if (!speaks_of_data(st)) atomic_fetch_add_explicit(&s->counts[FAILURES], 1, memory_order_relaxed);
+    if (seg_status_is_failure(st)) atomic_fetch_add_explicit(&s->counts[FAILURES], 1, memory_order_relaxed);
     return st;
 }
 

@@ -29,7 +29,6 @@ segue_status seg_store_make(const segue_backend *backend, const segue_env *env, 
     store->env = *env;
     store->url = text;
     atomic_init(&store->refs, 1);
-    atomic_init(&store->reaping.due, 0);
     store->reaping.is_engine = backend->expired && !backend->begin;
     *ret_store = store;
     *ret_self = self;
@@ -135,8 +134,7 @@ bool seg_store_same(const segue_store *a, const segue_store *b)
 {
     for (const segue_store *below; (below = seg_store_below(a)) != NULL;) a = below;
     for (const segue_store *below; (below = seg_store_below(b)) != NULL;) b = below;
-    if (a == b || a->self == b->self) return true;
-    return a->backend == b->backend && a->backend->same && a->backend->same(a->self, b->self);
+    return a == b || (a->backend == b->backend && a->backend->same && a->backend->same(a->self, b->self));
 }
 
 segue_status seg_public_key(segue_store *store, segue_slice key, segue_call *call)
@@ -232,7 +230,6 @@ static segue_status put_with_meta(segue_store *store, const segue_record *rec, u
     bool as_expected = st == SEGUE_OK ? base.rec.cas == old_cas : old_cas == 0;
     put.if_cas = old_cas;
     put.rec.revision = st == SEGUE_OK ? base.rec.revision + 1 : 1;
-    put.source = (segue_source)base.source;
     if (as_expected) st = seg_call_put(store, &put, NULL, call);
     if (!as_expected && st == SEGUE_NOT_FOUND)
         return segue_fail(call, SEGUE_CAS_MISMATCH, "%s: there is no record %s, nor the CAS %" PRIu64, store->url,
