@@ -67,9 +67,10 @@ static bool take_key(segue_slice *text, seg_position *at)
     return n > 0;
 }
 
+/* The text is not empty. */
 static bool take_position(segue_slice *text, seg_position *at)
 {
-    if (text->size == 0 || text->data[0] != '.') return false;
+    if (text->data[0] != '.') return false;
     *text = segue_bytes(text->data + 1, text->size - 1);
     at->key_size = 0;
     if (!take_number(text, CAS_DIGITS_MAX, &at->cas) || at->cas > INT64_MAX) return false;

@@ -3,7 +3,6 @@
 #include "store/cursor.h"
 
 #include "base/base.h"
-#include "base/env.h"
 #include "base/retry.h"
 #include "store/call.h"
 
@@ -194,15 +193,13 @@ static bool turn(segue_feed *f)
 
 segue_status segue_feed_next(segue_feed *f, int64_t timeout_ns, segue_feed_event *ret_event, segue_error *reterr)
 {
-    const segue_env *env = &f->sources[0].store->env;
-    int64_t deadline = 0, now = timeout_ns > 0 ? seg_mono_ns(env) : 0;
-    if (timeout_ns > 0) deadline = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+    const segue_call whole = seg_call_new(f->sources[0].store, timeout_ns, NULL);
     for (;;) {
         if (take(f, ret_event)) return SEGUE_OK;
         if (!turn(f)) return SEGUE_END;
         if (f->n_idle >= f->n) { /* no source has anything */
             f->n_idle = 0;
-            if (timeout_ns == 0 || !seg_backoff_wait(&f->backoff, env, deadline))
+            if (timeout_ns == 0 || !seg_backoff_wait(&f->backoff, whole.env, whole.deadline_ns))
                 return seg_error_set(reterr, SEGUE_TIMEOUT, "nothing has changed; call again to wait on");
         }
         segue_status st = fetch(f, reterr);
