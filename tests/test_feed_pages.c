@@ -1,5 +1,5 @@
-/* How a feed goes through an engine's pages: where it stands after each event, what it asks next; and its cursors as texts. What
- * a feed must tell is in tests/conformance/cases_feed.c, how it waits in test_feed.c. */
+/* How a feed goes through an engine's pages: where it stands after each event, what it asks next; and its cursors as texts.
+ * What a feed must tell is in tests/conformance/cases_feed.c, how it waits in test_feed.c. */
 #include "say.h"
 
 #include <segue/feed.h>
