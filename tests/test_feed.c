@@ -97,6 +97,67 @@ static void news_end_the_wait(void **state)
     segue_close(store);
 }
 
+/* The store that is looked at most often says how often; or the feed's options do, whatever the stores say. */
+static void the_shortest_poll_interval_counts(void **state)
+{
+    world *w = *state;
+    static const struct {
+        const char *urls[2];
+        int64_t given, most;
+    } rows[] = {{{"?feed_poll_ms=20", "?feed_poll_ms=70"}, 0, 20000000},
+                {{"?feed_poll_ms=70", "?feed_poll_ms=20"}, 0, 20000000},
+                {{"", "?feed_poll_ms=30"}, 0, 30000000},
+                {{"?feed_poll_ms=1", "?feed_poll_ms=1"}, 0, 1000000},
+                {{"?feed_poll_ms=5", "?feed_poll_ms=70"}, 50000000, 50000000},
+                {{"", ""}, 200000, 200000}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        segue_feed_event e;
+        sleeper s, other;
+        segue_store *stores[] = {open_asleep(w, &s, rows[i].urls[0]), open_asleep(w, &other, rows[i].urls[1])};
+        segue_feed_options o = {.poll_ns = rows[i].given};
+        segue_feed *feed = NULL;
+        MUST(segue_feed_open(stores, 2, &o, &feed, &w->err));
+        NEXT(TIMEOUT, rows[i].most * 300);
+        assert_in_range(s.longest, rows[i].most / 2, rows[i].most);
+        segue_feed_close(feed);
+        segue_close(stores[0]);
+        segue_close(stores[1]);
+    }
+}
+
+static void after_an_event_a_feed_falls_asleep_again(void **state)
+{
+    world *w = *state;
+    segue_feed_event e;
+    sleeper s;
+    segue_store *store = open_asleep(w, &s, "?feed_poll_ms=20");
+    segue_feed *feed = open_feed(w, store, NULL);
+    put_doc(w, w->p, "a", "1");
+    next_is(w, feed, "a");
+    NEXT(TIMEOUT, INT64_C(6000000000));
+    assert_in_range(s.longest, 10000000, 20000000);
+    segue_feed_close(feed);
+    segue_close(store);
+}
+
+/* TIMEOUT says that no store had anything, since the last event. */
+static void no_store_is_left_out_of_a_look(void **state)
+{
+    world *w = *state;
+    segue_store *stores[] = {w->p, w->f};
+    segue_feed_event e;
+    for (size_t n = 1; n <= 2; n++) {
+        segue_feed *feed = NULL;
+        MUST(segue_feed_open(stores, n, NULL, &feed, &w->err));
+        for (int i = 0; i < 6; i++) {
+            MUST(set_in(w, stores[n - 1], "a", "1"));
+            NEXT(OK, 0);
+            if (i >= 4) NEXT(TIMEOUT, 0);
+        }
+        segue_feed_close(feed);
+    }
+}
+
 static void who_does_not_wait_does_not_sleep(void **state)
 {
     world *w = *state;
@@ -121,6 +182,8 @@ static void the_poll_interval_is_checked(void **state)
         if (segue_open(wrong[i], NULL, &store, &err) != SEGUE_INVALID_URL) fail_msg("%s was taken", wrong[i]);
         assert_non_null(strstr(err.message, "feed_poll_ms is 1 to 3600000 milliseconds"));
     }
+    assert_int_equal(segue_open("mem:?feed_poll_ms=1", NULL, &store, &err), SEGUE_OK);
+    segue_close(store);
     assert_int_equal(segue_open("stats+mem:?feed_poll_ms=3600000", NULL, &store, &err), SEGUE_OK);
     segue_close(store);
 }
@@ -218,6 +281,29 @@ static void no_store_starves_another(void **state)
     } while (e.store == 0);
     assert_in_range(at, 1, PAGE + 1);
     while (--at >= 0) NEXT(OK, 0);
+    segue_feed_close(feed);
+}
+
+static void no_store_starves_two_others(void **state)
+{
+    world *w = *state;
+    enum { MANY = 900, PAGE = 256 };
+    char key[16];
+    segue_store *stores[] = {w->p, w->f, w->f};
+    segue_feed *feed = NULL;
+    segue_feed_event e;
+    bool told[3] = {false};
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(key, sizeof key, "k%03d", i); /* fits */
+        MUST(set_in(w, w->p, key, "1"));
+    }
+    MUST(set_in(w, w->f, "lonely", "1"));
+    MUST(segue_feed_open(stores, 3, NULL, &feed, &w->err));
+    for (int i = 0; i < PAGE + 2; i++) {
+        NEXT(OK, 0);
+        told[e.store] = true;
+    }
+    assert_true(told[0] && told[1] && told[2]);
     segue_feed_close(feed);
 }
 
@@ -411,12 +497,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(an_idle_feed_polls_less_and_less_often),
         WORLD_TEST(news_end_the_wait),
+        WORLD_TEST(the_shortest_poll_interval_counts),
+        WORLD_TEST(after_an_event_a_feed_falls_asleep_again),
+        WORLD_TEST(no_store_is_left_out_of_a_look),
         WORLD_TEST(who_does_not_wait_does_not_sleep),
         cmocka_unit_test(the_poll_interval_is_checked),
         WORLD_TEST(an_error_is_never_an_end),
         WORLD_TEST(one_failing_store_does_not_stop_the_others),
         cmocka_unit_test(a_store_without_changes_says_so),
         WORLD_TEST(no_store_starves_another),
+        WORLD_TEST(no_store_starves_two_others),
         cmocka_unit_test(a_feed_keeps_its_store_open),
         WORLD_TEST(the_last_state_of_each_is_in_the_order),
         WORLD_TEST(since_leaves_out_what_is_older),
