@@ -2,6 +2,8 @@
  * read again. The engine answers what the test has written down; so does its clock. */
 #include "say.h"
 
+#include "store/reaper.h"
+
 /* ---- failures ---- */
 
 enum { GET, PUT, ERASE, SCAN, CHANGES, EXPIRED, MUTATE, MOVE, WRITE_MANY, HIGHEST, MAY_PURGE, N_SLOTS };
@@ -389,6 +391,113 @@ static void a_deadline_is_over_when_it_has_come(void **state)
     segue_close(s);
 }
 
+/* ---- what the reaper hears of ---- */
+
+static int64_t second_1000_ns(void *ctx) { return (void)ctx, INT64_C(1000) * 1000000000; }
+static const segue_env at_1000 = {NULL, second_1000_ns, real_mono_ns, real_sleep_ns, real_random};
+
+static void put_it(segue_store *s, const char *key, bool dead, uint32_t expiry, segue_status want)
+{
+    segue_call call = seg_call_new(s, 0, &err);
+    segue_put put = {.rec = {.key = segue_str(key), .is_tombstone = dead, .revision = 1, .expiry = expiry},
+                     .condition = SEGUE_IF_ABSENT};
+    if (!dead) put.rec.body = segue_str("1");
+    status_is("put", seg_call_put(s, &put, NULL, &call), want);
+}
+
+static void mutate_it(segue_store *s, segue_expiry expiry, bool touch, segue_status want)
+{
+    SEG_AUTO(segue_doc) doc = {0};
+    segue_call call = seg_call_new(s, 0, &err);
+    segue_mutation m = {.body_op = touch ? SEGUE_BODY_KEEP : SEGUE_BODY_SET, .body = segue_str("1"), .expiry = expiry};
+    segue_outcome outcome = {0};
+    status_is("mutate", seg_call_mutate(s, segue_str("k"), &m, 1, 0, false, &doc, &outcome, NULL, &call), want);
+}
+
+/* One write of two that stand there. */
+static void write_it(segue_store *s, segue_write_op op, const char *key, uint64_t cas, segue_status want)
+{
+    segue_call call = seg_call_new(s, 0, &err);
+    segue_write writes[2] = {
+        {.op = op, .put = {.rec = {.key = segue_str(key), .body = segue_str("1"), .revision = 1, .expiry = 2000}}},
+        {.put = {.rec = {.key = segue_str("other"), .body = segue_str("1"), .revision = 1, .expiry = 3000}}}};
+    writes[0].put.condition = SEGUE_IF_ABSENT;
+    writes[0].put.if_cas = cas;
+    status_is("write", seg_call_write_many(s, writes, 1, &call), want);
+}
+
+static uint64_t there(segue_store *s)
+{
+    uint64_t cas = 0;
+    segue_call call = seg_call_new(s, 0, &err);
+    segue_put put = {.rec = {.key = segue_str("k"), .body = segue_str("1"), .revision = 1}};
+    status_is("there", seg_call_put(s, &put, &cas, &call), SEGUE_OK);
+    return cas;
+}
+
+static void put_expiring(segue_store *s) { put_it(s, "k", false, 2000, SEGUE_OK); }
+static void put_lasting(segue_store *s) { put_it(s, "k", false, 0, SEGUE_OK); }
+static void put_dead(segue_store *s) { put_it(s, "k", true, 2000, SEGUE_OK); }
+static void put_over(segue_store *s) { (void)there(s), put_it(s, "k", false, 2000, SEGUE_EXISTS); }
+static void set_at(segue_store *s) { mutate_it(s, segue_expiry_at(2000), false, SEGUE_OK); }
+static void set_in(segue_store *s) { mutate_it(s, segue_expiry_in(10), false, SEGUE_OK); }
+static void set_latest(segue_store *s) { mutate_it(s, segue_expiry_in(UINT32_MAX - 1000), false, SEGUE_OK); }
+static void set_lasting(segue_store *s) { mutate_it(s, segue_expiry_none(), false, SEGUE_OK); }
+static void touch_nothing(segue_store *s) { mutate_it(s, segue_expiry_at(2000), true, SEGUE_NOT_FOUND); }
+static void set_in_vain(segue_store *s) { mutate_it(s, segue_expiry_at(2000), false, SEGUE_IO_ERROR); }
+static void batch(segue_store *s) { write_it(s, SEGUE_WRITE_PUT, "k", 0, SEGUE_OK); }
+static void batch_over(segue_store *s) { (void)there(s), write_it(s, SEGUE_WRITE_PUT, "k", 0, SEGUE_OK); }
+static void batch_erase(segue_store *s) { write_it(s, SEGUE_WRITE_ERASE, "k", there(s), SEGUE_OK); }
+static void batch_in_vain(segue_store *s) { write_it(s, SEGUE_WRITE_PUT, "k", 0, SEGUE_IO_ERROR); }
+static void move_here(segue_store *s)
+{
+    segue_store *from = open_store("mem:heard?collection=s.from");
+    segue_move move = {.key = segue_str("k")};
+    segue_call call = seg_call_new(from, 0, &err);
+    segue_put put = {.rec = {.key = move.key, .body = segue_str("1"), .revision = 1, .expiry = 2000}};
+    status_is("put", seg_call_put(from, &put, &move.cas, &call), SEGUE_OK);
+    status_is("move", seg_call_move(from, s, &move, 1, &call), SEGUE_OK);
+    segue_close(from);
+}
+
+static void the_reaper_hears_of_what_is_stored(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *url;
+        void (*step)(segue_store *s);
+        uint32_t due; /* 0: of nothing */
+    } rows[] = {{"put", "mem:", put_expiring, 2000},
+                {"put without expiry", "mem:", put_lasting, 0},
+                {"put of a tombstone", "mem:", put_dead, 0},
+                {"put that finds something", "mem:", put_over, 0},
+                {"at", "mem:", set_at, 2000},
+                {"in", "mem:", set_in, 1010},
+                {"in the last second that there is", "mem:", set_latest, UINT32_MAX},
+                {"mutate without expiry", "mem:", set_lasting, 0},
+                {"touch of nothing", "mem:", touch_nothing, 0},
+                {"mutate that fails", "say:", set_in_vain, 0},
+                {"batch", "mem:", batch, 2000},
+                {"batch, one by one", "mem:?caps=-write_many", batch, 2000},
+                {"batch that finds something", "mem:", batch_over, 0},
+                {"batch that erases", "mem:", batch_erase, 0},
+                {"batch that fails", "say:", batch_in_vain, 0},
+                {"move", "mem:heard?collection=s.to", move_here, 2000}};
+    for (size_t i = 0; i < N(rows); i++) {
+        segue_store *s = NULL;
+        segue_open_options options = {.env = &at_1000};
+        forget();
+        engine.caps = ~(unsigned)SEGUE_CAP_SHARED; /* so that there is no thread without a reason */
+        status_is(rows[i].name, segue_open(rows[i].url, &options, &s, &err), SEGUE_OK);
+        engine.status = SEGUE_IO_ERROR;
+        rows[i].step(s);
+        uint32_t due = atomic_load(&s->reaping.due);
+        if (due != rows[i].due || seg_reaper_is_running() != (due != 0))
+            fail_msg("%s: %u is due, not %u", rows[i].name, (unsigned)due, (unsigned)rows[i].due);
+        segue_close(s);
+    }
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -406,6 +515,7 @@ int main(void)
         TEST(a_page_forgets_the_one_before),
         TEST(a_page_that_cannot_be_read_again_is_none),
         TEST(a_deadline_is_over_when_it_has_come),
+        TEST(the_reaper_hears_of_what_is_stored),
     };
     return cmocka_run_group_tests(tests, install, NULL);
 }
