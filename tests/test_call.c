@@ -345,6 +345,14 @@ static void a_page_forgets_the_one_before(void **state)
         text_is("one", "what was asked", engine.log, slots[slot]);
         text_is("one", "the page", show(), "a10");
     }
+    engine.page = "a10e90";
+    for (int i = 0; i < 2; i++) {
+        status_is("expired", ask(store, EXPIRED), SEGUE_OK);
+        text_is("expired", "the page", show(), "a10e90");
+    }
+    engine.caps = 0;
+    status_is("expired", ask(store, EXPIRED), SEGUE_UNSUPPORTED);
+    text_is("expired", "the page", show(), "");
 }
 
 static void a_page_that_cannot_be_read_again_is_none(void **state)

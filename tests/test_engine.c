@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "base/url.h"
 #include "store/filters.h"
+#include "store/reaper.h"
 #include "store/registry.h"
 #include <segue/feed.h>
 #include <segue/ops.h>
@@ -251,6 +252,19 @@ static void an_open_needs_a_url_and_a_place(void **state)
     assert_null(s);
 }
 
+/* What stands over others is reaped where it keeps its records. */
+static void an_engine_with_a_door_is_not_reaped_in_the_background(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"mem:", "door:"};
+    for (size_t i = 0; i < N(all); i++) {
+        segue_store *s = open_store(all[i]);
+        status_is(all[i], segue_set(s, K("k"), K("1"), segue_expiry_in(100000), NULL, NULL, &err), SEGUE_OK);
+        assert_int_equal(seg_reaper_is_running(), i == 0);
+        segue_close(s);
+    }
+}
+
 /* ---- the same store ---- */
 
 static bool always_same(const void *self, const void *other) { return (void)self, (void)other, true; }
@@ -380,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_feed_goes_on_when_the_door_is_open_again),
         cmocka_unit_test(who_only_reads_creates_nothing),
         cmocka_unit_test(an_open_needs_a_url_and_a_place),
+        cmocka_unit_test(an_engine_with_a_door_is_not_reaped_in_the_background),
         cmocka_unit_test(engines_say_which_of_their_handles_are_the_same),
         cmocka_unit_test(a_table_that_lacks_something_is_not_taken),
         cmocka_unit_test(when_there_is_no_room_it_is_said),

@@ -97,6 +97,23 @@ static void an_empty_page_never_takes_a_feed_back(void **state)
     segue_feed_close(feed);
 }
 
+static void a_look_asks_each_store_once(void **state)
+{
+    (void)state;
+    segue_store *const stores[] = {store, store, store};
+    for (size_t n = 1; n <= 3; n++) {
+        segue_feed *feed = NULL;
+        segue_feed_event event;
+        status_is("open", segue_feed_open(stores, n, NULL, &feed, &err), SEGUE_OK);
+        for (int look = 0; look < 3; look++) {
+            engine.log[0] = 0;
+            status_is("nothing", segue_feed_next(feed, 0, &event, &err), SEGUE_TIMEOUT);
+            text_is("nothing", "what was asked", engine.log, &"changes changes changes"[8 * (3 - n)]);
+        }
+        segue_feed_close(feed);
+    }
+}
+
 /* Opening asks for what cannot be there. If an engine has it, nothing is skipped for it. */
 static void opening_a_feed_reads_no_event(void **state)
 {
@@ -272,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_feed_stands_right_after_the_last_event),
         TEST(an_empty_page_never_takes_a_feed_back),
+        TEST(a_look_asks_each_store_once),
         TEST(opening_a_feed_reads_no_event),
         TEST(a_feed_leaves_out_what_it_is_told_to),
         TEST(what_no_feed_can_be_of_is_refused),

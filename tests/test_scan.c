@@ -161,14 +161,20 @@ static void a_failed_scan_says_so_again_and_again(void **state)
     scene_close(&s);
 }
 
+typedef struct reading {
+    scene *s;
+    segue_range range;
+    const char *seen;
+} reading;
+
 static segue_status read_all(void *ctx)
 {
-    scene *s = ctx;
-    segue_range range = {.from = K("k001"), .to = K("kzzz"), .prefix = K("k")};
-    s->err = (segue_error){0};
-    segue_status st = list(s, &range);
-    if (st == SEGUE_NO_MEMORY && (s->err.status != st || !strstr(s->err.message, "out of memory")))
-        fail_msg("\"%s\" is no sentence for it", s->err.message);
+    reading *r = ctx;
+    r->s->err = (segue_error){0};
+    segue_status st = list(r->s, &r->range);
+    if (st == SEGUE_NO_MEMORY && (r->s->err.status != st || !strstr(r->s->err.message, "out of memory")))
+        fail_msg("\"%s\" is no sentence for it", r->s->err.message);
+    if (st == SEGUE_END) text_is("what is seen", "a whole scan", r->s->text, r->seen);
     return st == SEGUE_END ? SEGUE_OK : st;
 }
 
@@ -176,9 +182,13 @@ static void every_allocation_of_a_scan_may_fail(void **state)
 {
     (void)state;
     scene s;
-    scene_open(&s, true, SEGUE_PHASE_FORWARD, "", "");
+    reading all[] = {{&s, {.from = K("k001"), .to = K("k003"), .prefix = K("k")}, "k001 k002 k003"},
+                     {&s, {.from = K("k001"), .prefix = K("k")}, "k001 k002 k003 k004"},
+                     {&s, {.prefix = K("k")}, "k000 k001 k002 k003 k004"},
+                     {&s, {.to = K("k002")}, "a k000 k001 k002"}};
+    scene_open(&s, true, SEGUE_PHASE_FORWARD, "a1 z1", "");
     fill(&s, 5, 600000);
-    fail_each_allocation(read_all, &s);
+    for (size_t i = 0; i < N(all); i++) fail_each_allocation(read_all, &all[i]);
     scene_close(&s);
 }
 
