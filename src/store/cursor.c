@@ -67,10 +67,9 @@ static bool take_key(segue_slice *text, seg_position *at)
     return n > 0;
 }
 
-/* The text is not empty. */
+/* The text begins with a dot. */
 static bool take_position(segue_slice *text, seg_position *at)
 {
-    if (text->data[0] != '.') return false;
     *text = segue_bytes(text->data + 1, text->size - 1);
     at->key_size = 0;
     if (!take_number(text, CAS_DIGITS_MAX, &at->cas) || at->cas > INT64_MAX) return false;
@@ -88,7 +87,8 @@ static reading read_places(segue_slice text, seg_position *at, size_t n, size_t 
     size_t i = 0;
     bool fits = true;
     text = segue_bytes(text.data + sizeof VERSION - 1, text.size - (sizeof VERSION - 1));
-    for (; text.size && i < n && fits; i++) fits = take_position(&text, (void *)((char *)at + i * stride));
+    for (; i < n && fits && text.size && text.data[0] == '.'; i++)
+        fits = take_position(&text, (void *)((char *)at + i * stride));
     *ret_offset = (size_t)(text.data - start);
     if (!fits || (text.size && text.data[0] != '.')) return NO_PLACE;
     return text.size == 0 && i == n ? FITS : OTHER_NUMBER;
