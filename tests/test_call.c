@@ -306,7 +306,7 @@ static const expiring pages[] = {
 
 static void page_is_read(const expiring *x, bool by_change, bool keys_only)
 {
-    char log[LOG_SIZE], want[LOG_SIZE] = "";
+    char log[LOG_SIZE + 16], want[LOG_SIZE] = "";
     forget();
     segue_call call = seg_call_new(store, 0, &err);
     segue_bounds bounds = {.tombstones = true, .keys_only = keys_only};
