@@ -236,7 +236,7 @@ static void what_is_wrong_with_a_cursor_is_said(void **state)
         {"f1.1.x", NULL, 2, "what stands at byte 5 is no place in a store"},
         {"f1.1", "012345678", 1, "the check at byte 4 is not that of what is before it"},
         {"f1.1-6", "112345678", 1, "what stands at byte 5 is no place in a store"},
-        {"f1.1-61", "6112345678" + 1, 1, "the check at byte 7 is not that of what is before it"},
+        {"f1.1-61", "112345678", 1, "the check at byte 7 is not that of what is before it"},
         {"f1.1", ".00000000", 1, "the check at byte 4 is not that of what is before it"},
         {"f2.1", NULL, 1, "it does not begin with \"f1.\""},
         {"", NULL, 1, "it does not begin with \"f1.\""},
