@@ -96,6 +96,13 @@ static void what_is_no_unsigned_decimal_is_no_counter(void **state)
             fail_msg("<%s> + 1: %s", adds[i].body, segue_status_name(st));
         if (st == SEGUE_OK) ASSERT_BYTES(adds[i].want, a.rec.body);
     }
+    /* What lies behind the body is not looked at. */
+    segue_record cut = {.key = K("k"), .body = segue_bytes("184467440737095516167", 20), .cas = CAS, .revision = 1};
+    segue_mutation m = {.body_op = SEGUE_BODY_ADD, .delta = 1};
+    segue_error err = {0};
+    segue_call call = {.err = &err, .env = segue_env_default()};
+    ASSERT_STATUS(SEGUE_NOT_A_NUMBER, segue_apply(K("k"), &cut, &m, NOW, &a, &call));
+    if (!strstr(err.message, "past 2^64-1")) fail_msg("%s", err.message);
 }
 
 static void an_expiry_ends_in_2106(void **state)

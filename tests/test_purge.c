@@ -161,6 +161,7 @@ static void every_record_must_say_that_it_is_clean(void **state)
         "{\"segue\":1,\"name\":\"m\",\"stage\":\"none\"}",
         "{\"segue\":1,\"name\":\"m\",\"stage\":\"cleaned\"}",
         "{\"segue\":1,\"name\":\"m\",\"stage\":\"clean\"",
+        "{\"segue\":1,\"segue\":\"1\",\"name\":\"m\",\"stage\":\"clean\"}",
         NULL,
     };
     char name[16];
@@ -171,6 +172,7 @@ static void every_record_must_say_that_it_is_clean(void **state)
         put_stage(s, "m", segue_stage_name(stage));
         must_refuse(s, segue_stage_name(stage), "of each stage");
     }
+    assert_string_equal(segue_stage_name((segue_stage)(SEGUE_STAGE_CLEAN + 1)), "?");
     for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
         put_status(s, "m", damaged[i]);
         must_refuse(s, "its status record \"_segue:migration:m\" cannot be understood",

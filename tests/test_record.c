@@ -289,6 +289,29 @@ static void a_page_grows_and_is_used_again_without_allocating(void **state)
     assert_int_equal(asked, 0);
 }
 
+/* As much for each as its share of the bytes, and no division where there is none. */
+static void a_page_keeps_the_memory_of_a_document_of_its_share(void **state)
+{
+    (void)state;
+    static char large[100000];
+    bool full = false;
+    segue_page page = {.max_docs = 4, .max_bytes = 1 << 20};
+    segue_record rec = some_record();
+    rec.body = segue_bytes(large, sizeof large);
+    ASSERT_OK(segue_page_add(&page, &rec, &full));
+    segue_page_clear(&page);
+    memory_begin(1);
+    segue_status st = segue_page_add(&page, &rec, &full);
+    size_t asked = memory_end();
+    ASSERT_OK(st);
+    assert_int_equal(asked, 0);
+    page.max_docs = 0;
+    segue_page_clear(&page);
+    assert_int_equal(page.n, 0);
+    assert_null(page.docs[0].bytes.data);
+    segue_page_free(&page);
+}
+
 static void a_page_without_memory_keeps_what_it_has(void **state)
 {
     (void)state;
@@ -708,6 +731,7 @@ int main(void)
         cmocka_unit_test(a_page_is_full_by_number_or_by_bytes),
         cmocka_unit_test(a_record_larger_than_a_page_fills_it),
         cmocka_unit_test(a_page_grows_and_is_used_again_without_allocating),
+        cmocka_unit_test(a_page_keeps_the_memory_of_a_document_of_its_share),
         cmocka_unit_test(a_page_without_memory_keeps_what_it_has),
         cmocka_unit_test(a_condition_is_judged_by_the_cas_that_is_there),
         cmocka_unit_test(it_expires_in_the_second_of_its_expiry),

@@ -43,9 +43,4 @@ typedef struct seg_digest {
 } seg_digest;
 seg_digest seg_record_digest(const segue_record *rec);
 
-/* A record that leaves the page, or is not looked at any more. A page is used again and again, and the large records among many
- * come to lie at another place each time: if each place kept the memory of the largest one that it ever had, a page would hold
- * many times what it may. So only small ones keep theirs. */
-void seg_page_give_back(const segue_page *page, segue_doc *doc);
-
 #endif

@@ -147,7 +147,10 @@ segue_status segue_page_add(segue_page *page, const segue_record *rec, bool *ret
     return SEGUE_OK;
 }
 
-void seg_page_give_back(const segue_page *page, segue_doc *doc)
+/* A record that is not looked at any more. A page is used again and again, and the large records among many
+ * come to lie at another place each time: if each place kept the memory of the largest one that it ever had, a page would hold
+ * many times what it may. So only small ones keep theirs. */
+static void give_back(const segue_page *page, segue_doc *doc)
 {
     enum { SMALL = 4096 };
     size_t share = page->max_docs ? page->max_bytes / page->max_docs : 0;
@@ -156,7 +159,7 @@ void seg_page_give_back(const segue_page *page, segue_doc *doc)
 
 void segue_page_clear(segue_page *page)
 {
-    for (size_t i = 0; i < page->n; i++) seg_page_give_back(page, &page->docs[i]);
+    for (size_t i = 0; i < page->n; i++) give_back(page, &page->docs[i]);
     page->n = 0;
     page->n_bytes = 0;
     page->more = false;

@@ -32,8 +32,8 @@ bool seg_stage_read(const segue_record *status, segue_stage *ret_stage)
     uint64_t format = 0;
     bool is_named = false;
     segue_stage stage = SEGUE_STAGE_NONE;
-    if (status->is_tombstone || !segue_slice_starts_with(status->key, prefix)) return false;
-    if (!seg_json_valid(status->body, NULL)) return false;
+    seg_assert(segue_slice_starts_with(status->key, prefix));
+    if (!seg_json_valid(status->body, NULL)) return false; /* as of a tombstone, which has none */
     segue_slice own = segue_bytes(status->key.data + prefix.size, status->key.size - prefix.size);
     seg_json_walk walk = {.text = status->body};
     for (segue_slice name, value; seg_json_next_member(&walk, &name, &value);) {

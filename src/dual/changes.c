@@ -44,7 +44,6 @@ static void drop(segue_page *page, size_t at)
     segue_doc doc = page->docs[at]; /* its memory is used again */
     page->n--;
     memmove(&page->docs[at], &page->docs[at + 1], (page->n - at) * sizeof doc);
-    seg_page_give_back(page, &doc);
     page->docs[page->n] = doc;
 }
 
