@@ -186,7 +186,8 @@ typedef enum segue_on_foreign {
     SEGUE_FOREIGN_STOP,   /* stop and name the key; run again with one of the other two to go on */
     SEGUE_FOREIGN_NEWER,  /* the one with the greater CAS wins. Where the primary cannot keep a CAS, the clocks of both
                              stores decide unless this run made the copy: answer at once there, not after a stop */
-    SEGUE_FOREIGN_PRIMARY /* what the primary has wins; where it has nothing, the write is moved like any record */
+    SEGUE_FOREIGN_PRIMARY /* what the primary has wins; where it has nothing, the write is moved like any record. In a
+                             fallback that is kept it stays, and is no difference */
 } segue_on_foreign;
 
 typedef struct segue_progress {

@@ -119,6 +119,11 @@ segue_status seg_foreign_changed(segue_migration *m, const segue_record *before,
 /* Both sides have the key and the fallback's record is the newer one. */
 bool seg_foreign_is_newer(const segue_migration *m, const segue_record *fallback, uint64_t primary_cas,
                           bool primary_is_tombstone);
+/* Nothing is to be done about such a record: the primary's wins, and the fallback is kept as it is. */
+static inline bool seg_foreign_stays(const segue_migration *m)
+{
+    return m->options.keep && m->options.on_foreign_write == SEGUE_FOREIGN_PRIMARY;
+}
 /* Settle one key by newer or primary. OK also if there is nothing to settle. */
 segue_status seg_foreign_settle(segue_migration *m, segue_slice key, segue_on_foreign how, seg_swept *swept,
                                 segue_call *call);

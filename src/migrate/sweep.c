@@ -121,7 +121,7 @@ static segue_status sort_out(batch *b)
     for (size_t i = 0; i < b->n; i++) {
         item *it = &b->items[i];
         if (!it->primary_cas || it->skip) continue;
-        if (seg_foreign_is_newer(m, it->rec, it->primary_cas, it->primary_is_tombstone)) {
+        if (seg_foreign_is_newer(m, it->rec, it->primary_cas, it->primary_is_tombstone) && !seg_foreign_stays(m)) {
             b->swept->counts.foreign_writes++;
             b->swept->work++;
             it->skip = m->options.on_foreign_write != SEGUE_FOREIGN_PRIMARY;

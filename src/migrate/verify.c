@@ -278,7 +278,7 @@ static segue_status check_left(verifying *v, const segue_record *rec, segue_slic
     if (st != SEGUE_OK) return st;
     if (!found && v->m->status.stage >= SEGUE_STAGE_CLEANING) return SEGUE_OK; /* deleted for good, as is legal now */
     if (!found) return report(v, SEGUE_DIFF_MISSING, rec->key, NULL, err);
-    if (seg_foreign_is_newer(v->m, rec, found->cas, found->is_tombstone))
+    if (seg_foreign_is_newer(v->m, rec, found->cas, found->is_tombstone) && !seg_foreign_stays(v->m))
         return report(v, SEGUE_DIFF_NEWER, rec->key, NULL, err);
     return SEGUE_OK;
 }
