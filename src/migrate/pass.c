@@ -11,18 +11,16 @@
 enum { POLL_NS = 300 * 1000, HOPELESS_PASSES = 3, BETWEEN_PASSES_FIRST_NS = 50 * 1000 * 1000 };
 static const int64_t BETWEEN_PASSES_MOST_NS = INT64_C(5) * 1000 * 1000 * 1000;
 
-typedef enum job_state { JOB_FREE, JOB_QUEUED, JOB_RUNNING, JOB_DONE } job_state;
-
 typedef struct job {
     segue_page page;
     seg_swept swept;
-    job_state state;
+    bool is_done; /* of those that are issued */
 } job;
 
 typedef struct pool {
     segue_migration *m;
     bool tail;
-    pthread_mutex_t lock; /* state of jobs, taken, stop */
+    pthread_mutex_t lock; /* is_done of jobs, issued, taken, stop */
     pthread_cond_t queued;
     bool stop;
     job *jobs; /* a ring */
@@ -49,11 +47,10 @@ static void *work(void *arg)
         while (!p->stop && p->taken == p->issued) pthread_cond_wait(&p->queued, &p->lock);
         if (p->taken == p->issued) break;
         job *j = &p->jobs[p->taken++ % p->n_jobs];
-        j->state = JOB_RUNNING;
         pthread_mutex_unlock(&p->lock);
         seg_sweep_page(p->m, &j->page, p->tail, &j->swept);
         pthread_mutex_lock(&p->lock);
-        j->state = JOB_DONE;
+        j->is_done = true;
     }
     pthread_mutex_unlock(&p->lock);
     return NULL;
@@ -96,14 +93,13 @@ static void finish(pool *p)
 static void issue(pool *p, job *j)
 {
     pthread_mutex_lock(&p->lock);
-    j->state = JOB_QUEUED;
+    j->is_done = false;
     p->issued++;
     pthread_cond_signal(&p->queued);
     pthread_mutex_unlock(&p->lock);
     if (p->n_threads == 0) { /* no thread could be started: do it here */
-        p->taken++;
         seg_sweep_page(p->m, &j->page, p->tail, &j->swept);
-        j->state = JOB_DONE;
+        j->is_done = true;
     }
 }
 
@@ -111,7 +107,7 @@ static bool is_done(pool *p)
 {
     if (p->retired == p->issued) return false;
     pthread_mutex_lock(&p->lock);
-    bool done = p->jobs[p->retired % p->n_jobs].state == JOB_DONE;
+    bool done = p->jobs[p->retired % p->n_jobs].is_done;
     pthread_mutex_unlock(&p->lock);
     return done;
 }
@@ -167,7 +163,6 @@ static segue_status retire(pool *p, found *f, segue_error *err)
         if (st != SEGUE_OK) st = seg_error_set(err, st, "out of memory for a sweep");
     }
     seg_swept_clear(&j->swept);
-    j->state = JOB_FREE;
     p->retired++;
     return st;
 }
@@ -304,6 +299,6 @@ segue_status seg_passes(segue_migration *m, segue_error *err)
         /* The same records fail again for a reason that time does not heal, and nothing else happens. */
         hopeless = f.errors && f.settled == 0 && !seg_can_try_again(f.why) ? hopeless + 1 : 0;
         if (n >= m->options.max_passes || hopeless == HOPELESS_PASSES) return gave_up(m, &f, n, err);
-        if (f.errors && !seg_backoff_wait(&backoff, m->env, 0)) continue; /* without deadline it always waits */
+        if (f.errors) (void)seg_backoff_wait(&backoff, m->env, 0); /* no deadline: it cannot pass */
     }
 }
