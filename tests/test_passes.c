@@ -65,6 +65,7 @@ static void outsider_adds_more(sweep *w)
     put(&w->s, F, more[w->seen % 4]);
 }
 static void stop_the_run(sweep *w) { segue_migration_cancel(w->m); }
+
 static const run_case cases[] = {
     {"nothing to do", "one", "", "", 0, {0}, "..< ..<", " | ", "2 passes; verified, pass 2; OK"},
     {"two pages and more",
@@ -129,7 +130,9 @@ static const run_case cases[] = {
      {0},
      "..< >b..<",
      "a10 b20 c30 d40 | d50=3 e60",
-     "4 scanned, 3 moved, 6 bytes, 1 foreign; sweeping, pass 1, behind \"d\"; foreign \"d\"; NOT_FINISHED: \"d\" was written in the fallback by somebody who does not know of the migration; stop that program, then run again and say whether the newer record or the primary's wins"},
+     "4 scanned, 3 moved, 6 bytes, 1 foreign; sweeping, pass 1, behind \"d\"; foreign \"d\"; NOT_FINISHED: \"d\" was "
+     "written in the fallback by somebody who does not know of the migration; stop that program, then run "
+     "again and say whether the newer record or the primary's wins"},
     {"a foreign write beside one that is moved last",
      "one",
      "b40",
@@ -138,22 +141,29 @@ static const run_case cases[] = {
      {0},
      "..<",
      "a10 b40 | b50=3 z60",
-     "2 scanned, 1 moved, 2 bytes, 1 foreign; sweeping, pass 1, behind \"b\"; foreign \"b\"; NOT_FINISHED: \"b\" was written in the fallback by somebody who does not know of the migration; stop that program, then run again and say whether the newer record or the primary's wins"},
+     "2 scanned, 1 moved, 2 bytes, 1 foreign; sweeping, pass 1, behind \"b\"; foreign \"b\"; NOT_FINISHED: \"b\" was "
+     "written in the fallback by somebody who does not know of the migration; stop that program, then run "
+     "again and say whether the newer record or the primary's wins"},
     {"a record that can never be moved", "one", "", "a10 b20 c30 z40", 0, ODD("F.move", 999, IO_ERROR, 'b'),
      "..< >b..< ..< ..< ..<", "a10 c30 | b20 z40",
-     "10 scanned, 2 moved, 4 bytes, 4 errors, 4 passes; sweeping, pass 4; failed \"b\"; NOT_FINISHED: gave up after 4 passes: 1 records fail, among them \"b\" (input/output error); the place is kept, run again"},
+     "10 scanned, 2 moved, 4 bytes, 4 errors, 4 passes; sweeping, pass 4; failed \"b\"; NOT_FINISHED: gave up "
+     "after 4 passes: 1 records fail, among them \"b\" (input/output error); the place is kept, run again"},
     {"only a record that can never be moved", "one", "", "b20", 0, ODD("F.move", 999, IO_ERROR, 'b'), "..< ..< ..<",
      " | b20",
-     "3 scanned, 3 errors, 3 passes; sweeping, pass 3; failed \"b\"; NOT_FINISHED: gave up after 3 passes: 1 records fail, among them \"b\" (input/output error); the place is kept, run again"},
+     "3 scanned, 3 errors, 3 passes; sweeping, pass 3; failed \"b\"; NOT_FINISHED: gave up after 3 passes: 1 "
+     "records fail, among them \"b\" (input/output error); the place is kept, run again"},
     {"a record that may be moved some time", "one", "", "a10 b20 z40", 6, ODD("F.move", 999, UNAVAILABLE, 'b'),
      "..< >b..< ..< ..< ..< ..< ..<", "a10 | b20 z40",
-     "13 scanned, 1 moved, 2 bytes, 6 errors, 6 passes; sweeping, pass 6; failed \"b\"; NOT_FINISHED: gave up after 6 passes: 1 records fail, among them \"b\" (the store cannot be reached or is busy; nothing was applied); the place is kept, run again"},
+     "13 scanned, 1 moved, 2 bytes, 6 errors, 6 passes; sweeping, pass 6; failed \"b\"; NOT_FINISHED: gave up "
+     "after 6 passes: 1 records fail, among them \"b\" (the store cannot be reached or is busy; nothing was "
+     "applied); the place is kept, run again"},
     {"a record that fails for a while", "one", "", "a10 b20 z40", 0, ODD("F.move", 2, IO_ERROR, 'b'),
      "..< >b..< ..< ..< ..< ..<", "a10 b20 z40 | ",
      "8 scanned, 3 moved, 6 bytes, 2 errors, 5 passes; verified, pass 5; OK"},
     {"new records all the time", "one moves", "", "a10", 3, MEET_AND_FAIL("P.put(manifest", 99, OK, outsider_adds_more),
      "..< ..< ..<", "a10 c30 d40 | e50",
-     "3 scanned, 3 moved, 6 bytes, 3 passes; sweeping, pass 3; NOT_FINISHED: gave up after 3 passes: the fallback still gets new records; the place is kept, run again"},
+     "3 scanned, 3 moved, 6 bytes, 3 passes; sweeping, pass 3; NOT_FINISHED: gave up after 3 passes: the "
+     "fallback still gets new records; the place is kept, run again"},
     {"a store that is full", "one", "", "a10 b20 c30 d40 e50 f60", 0, FAILS("F.move(c", 1, 999, NO_SPACE), "..< >b..<",
      "a10 b20 | c30 d40 e50 f60",
      "4 scanned, 2 moved, 4 bytes; sweeping, pass 1, behind \"b\"; NO_SPACE: F.move(c d) was made to fail"},
@@ -165,7 +175,8 @@ static const run_case cases[] = {
      "6 scanned, 6 moved, 12 bytes, 2 retries, 2 passes; verified, pass 2; OK"},
     {"stopped", "one", "", "a10 b20 c30 d40 e50 f60", 0, MEET("F.move(c", stop_the_run), "..< >b..<",
      "a10 b20 c30 d40 | e50 f60",
-     "4 scanned, 4 moved, 8 bytes; sweeping, pass 1, behind \"d\"; NOT_FINISHED: migration \"default\" was stopped; its place is kept, run it again"},
+     "4 scanned, 4 moved, 8 bytes; sweeping, pass 1, behind \"d\"; NOT_FINISHED: migration \"default\" was "
+     "stopped; its place is kept, run it again"},
     {"stopped by a failure to save", "one", "", "a10 b20", 0, FAILS("P.put(status", 3, 1, READ_ONLY), "", " | a10 b20",
      "; sweeping, pass 0; READ_ONLY: P.put(status) was made to fail"},
     {"the clock of the old store cannot be read", "own", "", "a10 b20", 0, FAILS("F.highest", 1, 1, IO_ERROR), "",

@@ -43,7 +43,8 @@ static const page_case cases[] = {
      "",
      "a10 h20 i25 l40 n50=7 z60",
      {0},
-     "F.get(n) P.put(manifest) F.put(n) F.get(n) P.get(n) P.put(n) F.erase(n) P.get(a) P.put(manifest) F.move(a) F.write(-h -i)",
+     "F.get(n) P.put(manifest) F.put(n) F.get(n) P.get(n) P.put(n) F.erase(n) P.get(a) P.put(manifest) "
+     "F.move(a) F.write(-h -i)",
      "a10 n50=7 | l40 z60 | [n][a]",
      "6 scanned, 1 moved, 2 bytes, 2 dropped, 1 left, 1 counters; 2 of work, 4 settled"},
     {"one engine, the last too",
@@ -67,7 +68,8 @@ static const page_case cases[] = {
      "b21",
      "a10 b20 -c30",
      {0},
-     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) F.get(c) P.write(+manifest +a +c) F.write(-a -b -c)",
+     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) F.get(c) P.write(+manifest +a +c) F.write(-a -b "
+     "-c)",
      "a10 b21 -c30 |  | [a b! c]",
      "3 scanned, 2 moved, 3 bytes, 1 already; 3 of work, 3 settled"},
     {"two engines, as many as are looked up one by one",
@@ -75,7 +77,8 @@ static const page_case cases[] = {
      "c41 -d42",
      "a10 b20 c30 d40",
      {0},
-     "P.get(a) P.get(b) P.get(c) P.get(d) P.put(manifest) F.move(a b c d) P.write(+manifest +a +b) F.write(-a -b -c -d)",
+     "P.get(a) P.get(b) P.get(c) P.get(d) P.put(manifest) F.move(a b c d) P.write(+manifest +a +b) F.write(-a "
+     "-b -c -d)",
      "a10 b20 c41 -d42 |  | [a b c! d?]",
      "4 scanned, 2 moved, 4 bytes, 2 already, 1 hidden; 4 of work, 4 settled"},
     {"two engines, many",
@@ -83,7 +86,8 @@ static const page_case cases[] = {
      "b21=2 -c31 e51 z99",
      "a10 b20 c30 d40 -e50 f60",
      {0},
-     "P.scan(a..f keys) P.put(manifest) F.move(a b c d e f) P.write(+manifest +a +d +f) F.write(-a -b -c -d -e -f)",
+     "P.scan(a..f keys) P.put(manifest) F.move(a b c d e f) P.write(+manifest +a +d +f) F.write(-a -b -c -d -e "
+     "-f)",
      "a10 b21=2 -c31 d40 e51 f60 z99 |  | [a b! c? d e! f]",
      "6 scanned, 3 moved, 6 bytes, 3 already, 1 hidden; 6 of work, 6 settled"},
     {"two engines, copied by an earlier attempt",
@@ -99,7 +103,8 @@ static const page_case cases[] = {
      "",
      "a10 h20 i25 l40 n50=7 z60",
      {0},
-     "F.get(n) P.put(manifest) F.put(n) F.get(n) P.get(n) P.put(n) F.erase(n) P.get(a) P.put(manifest) F.move(a) P.write(+manifest +a) F.write(-a) F.write(-h -i)",
+     "F.get(n) P.put(manifest) F.put(n) F.get(n) P.get(n) P.put(n) F.erase(n) P.get(a) P.put(manifest) "
+     "F.move(a) P.write(+manifest +a) F.write(-a) F.write(-h -i)",
      "a10 n50=7 | l40 z60 | [n][a]",
      "6 scanned, 1 moved, 2 bytes, 2 dropped, 1 left, 1 counters; 2 of work, 4 settled"},
     {"two engines, the last too",
@@ -155,7 +160,8 @@ static const page_case cases[] = {
      "",
      "a10 h20 i25 l40 n50=7 z60",
      {0},
-     "F.get(n) P.put(manifest) F.put(n) F.get(n) P.get(n) P.put(n) F.erase(n) P.get(a) P.write(+manifest +a) F.write(-a) F.write(-h -i)",
+     "F.get(n) P.put(manifest) F.put(n) F.get(n) P.get(n) P.put(n) F.erase(n) P.get(a) P.write(+manifest +a) "
+     "F.write(-a) F.write(-h -i)",
      "a64 n62=7 | l40 z60 | [n][a]",
      "6 scanned, 1 moved, 2 bytes, 2 dropped, 1 left, 1 counters; 2 of work, 4 settled"},
     {"CAS of its own, the last too",
@@ -229,10 +235,12 @@ static const page_case cases[] = {
      "a10 b51=3 | a10 b50=3 | [a]",
      "2 scanned, 1 moved, 2 bytes, 1 foreign; 2 of work, 1 settled"},
     {"one engine, written meanwhile, newer", "one newer", "", "a10 b20", MEET("P.get(b", outsider_has_b),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) F.get(b) P.get(b) F.get(b) P.get(b) P.put(manifest) F.move(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) F.get(b) P.get(b) F.get(b) P.get(b) "
+     "P.put(manifest) F.move(b)",
      "a10 b90=3 |  | [a b][b]", "2 scanned, 2 moved, 4 bytes, 1 foreign; 4 of work, 2 settled"},
     {"one engine, deleted meanwhile, newer", "one newer", "", "a10 b20", MEET("P.get(b", outsider_deletes_b),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) F.get(b) P.get(b) F.get(b) P.get(b) P.put(manifest) F.move(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) F.get(b) P.get(b) F.get(b) P.get(b) "
+     "P.put(manifest) F.move(b)",
      "a10 -b90 |  | [a b][b]", "2 scanned, 2 moved, 3 bytes, 1 foreign; 4 of work, 2 settled"},
     {"one engine, newer in the fallback, primary",
      "one primary",
@@ -251,10 +259,12 @@ static const page_case cases[] = {
      "a10 b20 | a10 b50=3 | [a]",
      "2 scanned, 1 moved, 2 bytes; 1 of work, 1 settled"},
     {"one engine, written meanwhile, primary", "one primary", "", "a10 b20", MEET("P.get(b", outsider_has_b),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) F.get(b) P.get(b) F.get(b) P.get(b) P.put(manifest) F.move(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) F.get(b) P.get(b) F.get(b) P.get(b) "
+     "P.put(manifest) F.move(b)",
      "a10 b90=3 |  | [a b][b]", "2 scanned, 2 moved, 4 bytes, 1 foreign; 4 of work, 2 settled"},
     {"one engine, deleted meanwhile, primary", "one primary", "", "a10 b20", MEET("P.get(b", outsider_deletes_b),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) F.get(b) P.get(b) F.get(b) P.get(b) P.put(manifest) F.move(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) F.get(b) P.get(b) F.get(b) P.get(b) "
+     "P.put(manifest) F.move(b)",
      "a10 -b90 |  | [a b][b]", "2 scanned, 2 moved, 3 bytes, 1 foreign; 4 of work, 2 settled"},
     {"one engine, erased outright meanwhile", "one", "", "a10 b20 c30", MEET("P.get(b", outsider_erases_b),
      "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.put(manifest)", "a10 c30 |  | [a c]",
@@ -295,7 +305,8 @@ static const page_case cases[] = {
      "b20",
      "a10 b50=3",
      {0},
-     "P.get(a) P.get(b) F.get(b) P.get(b) P.put(b) F.erase(b) P.put(manifest) F.move(a) P.write(+manifest +a) F.write(-a)",
+     "P.get(a) P.get(b) F.get(b) P.get(b) P.put(b) F.erase(b) P.put(manifest) F.move(a) P.write(+manifest +a) "
+     "F.write(-a)",
      "a10 b51=3 |  | [a]",
      "2 scanned, 1 moved, 2 bytes, 1 foreign; 2 of work, 2 settled"},
     {"two engines, newer in the fallback and kept, newer",
@@ -307,10 +318,12 @@ static const page_case cases[] = {
      "a10 b51=3 | a10 b50=3 | [a]",
      "2 scanned, 1 moved, 2 bytes, 1 foreign; 2 of work, 1 settled"},
     {"two engines, written meanwhile, newer", "two newer", "", "a10 b20", MEET("P.get(b", outsider_has_b),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b) F.get(b) F.get(b) P.get(b) P.put(b) F.erase(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b) F.get(b) F.get(b) "
+     "P.get(b) P.put(b) F.erase(b)",
      "a10 b91=3 |  | [a b]", "2 scanned, 1 moved, 2 bytes, 1 foreign; 3 of work, 2 settled"},
     {"two engines, deleted meanwhile, newer", "two newer", "", "a10 b20", MEET("P.get(b", outsider_deletes_b),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b) F.get(b) F.get(b) P.get(b) P.put(b) F.erase(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b) F.get(b) F.get(b) "
+     "P.get(b) P.put(b) F.erase(b)",
      "a10 -b91 |  | [a b]", "2 scanned, 1 moved, 2 bytes, 1 foreign; 3 of work, 2 settled"},
     {"two engines, newer in the fallback, primary",
      "two primary",
@@ -329,10 +342,12 @@ static const page_case cases[] = {
      "a10 b20 | a10 b50=3 | [a]",
      "2 scanned, 1 moved, 2 bytes; 1 of work, 1 settled"},
     {"two engines, written meanwhile, primary", "two primary", "", "a10 b20", MEET("P.get(b", outsider_has_b),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b) F.get(b) F.get(b) P.get(b) F.erase(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b) F.get(b) F.get(b) "
+     "P.get(b) F.erase(b)",
      "a10 b20 |  | [a b]", "2 scanned, 1 moved, 2 bytes, 1 foreign; 3 of work, 2 settled"},
     {"two engines, deleted meanwhile, primary", "two primary", "", "a10 b20", MEET("P.get(b", outsider_deletes_b),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b) F.get(b) F.get(b) P.get(b) F.erase(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b) F.get(b) F.get(b) "
+     "P.get(b) F.erase(b)",
      "a10 b20 |  | [a b]", "2 scanned, 1 moved, 2 bytes, 1 foreign; 3 of work, 2 settled"},
     {"two engines, erased outright meanwhile", "two", "", "a10 b20 c30", MEET("P.get(b", outsider_erases_b),
      "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.write(+manifest +a +b +c) F.write(-a -b -c)",
@@ -356,7 +371,8 @@ static const page_case cases[] = {
      "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.write(+manifest +a +b +c) F.write(-a -b -c)",
      "a10 b90=2 c30 |  | [a b c]", "3 scanned, 2 moved, 4 bytes, 1 already; 3 of work, 3 settled"},
     {"written after it was copied", "two newer", "", "a10 b20 c30", MEET("F.write", outsider_has_b),
-     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.write(+manifest +a +b +c) F.write(-a -b -c) F.get(b) F.get(b) P.get(b) P.put(b) F.erase(b)",
+     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.write(+manifest +a +b +c) F.write(-a -b -c) "
+     "F.get(b) F.get(b) P.get(b) P.put(b) F.erase(b)",
      "a10 b91=3 c30 |  | [a b c]", "3 scanned, 2 moved, 4 bytes, 1 foreign; 4 of work, 3 settled"},
     {"held back beside another that is there",
      "two",

@@ -7,19 +7,26 @@ static void stop_when_alone(sweep *w)
 {
     if (w->seen == 2) segue_migration_cancel(w->m);
 }
+
 static const page_case cases[] = {
     {"a look-up fails thrice", "one", "c31", "a10 b20 c30", FAILS("P.get(b", 1, 3, UNAVAILABLE),
-     "P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c)",
+     "P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.get(b) P.get(c) P.put(manifest) "
+     "F.move(a b c)",
      "a10 b20 c31 |  | [a b c!]", "3 scanned, 2 moved, 4 bytes, 1 already, 3 retries; 3 of work, 3 settled"},
     {"a look-up fails always", "two", "c31", "a10 b20 c30", FAILS("P.get(b", 1, 99, UNAVAILABLE),
-     "P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.put(manifest) F.move(a) P.write(+manifest +a) F.write(-a) P.get(b) P.get(b) P.get(b) P.get(b) P.get(c) P.write(+manifest) F.write(-c)",
+     "P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.get(b) P.get(a) P.put(manifest) "
+     "F.move(a) P.write(+manifest +a) F.write(-a) P.get(b) P.get(b) P.get(b) P.get(b) P.get(c) "
+     "P.write(+manifest) F.write(-c)",
      "a10 c31 | b20 | [a][c!]",
      "3 scanned, 1 moved, 2 bytes, 1 already, 1 errors, 6 retries; 3 of work, 2 settled; failed b: UNAVAILABLE"},
     {"a look-up cannot go well", "two", "", "a10 b20 c30", FAILS("P.get(b", 1, 99, IO_ERROR),
-     "P.get(a) P.get(b) P.get(a) P.put(manifest) F.move(a) P.write(+manifest +a) F.write(-a) P.get(b) P.get(c) P.write(+manifest +c) F.write(-c)",
+     "P.get(a) P.get(b) P.get(a) P.put(manifest) F.move(a) P.write(+manifest +a) F.write(-a) P.get(b) P.get(c) "
+     "P.write(+manifest +c) F.write(-c)",
      "a10 c30 | b20 | [a][c]", "3 scanned, 2 moved, 4 bytes, 1 errors; 3 of work, 2 settled; failed b: IO_ERROR"},
     {"a scan fails always", "one", "", "a10 b20 c30 d40 e50", FAILS("P.scan", 1, 99, UNAVAILABLE),
-     "P.scan(a..e keys) P.scan(a..e keys) P.scan(a..e keys) P.scan(a..e keys) P.get(a) P.put(manifest) F.move(a) P.get(b) P.put(manifest) F.move(b) P.get(c) P.put(manifest) F.move(c) P.get(d) P.put(manifest) F.move(d) P.get(e) P.put(manifest) F.move(e)",
+     "P.scan(a..e keys) P.scan(a..e keys) P.scan(a..e keys) P.scan(a..e keys) P.get(a) P.put(manifest) "
+     "F.move(a) P.get(b) P.put(manifest) F.move(b) P.get(c) P.put(manifest) F.move(c) P.get(d) P.put(manifest) "
+     "F.move(d) P.get(e) P.put(manifest) F.move(e)",
      "a10 b20 c30 d40 e50 |  | [a][b][c][d][e]", "5 scanned, 5 moved, 10 bytes, 3 retries; 5 of work, 5 settled"},
     {"stopped while a look-up fails", "one", "", "a10 b20", MEET_AND_FAIL("P.get(b", 1, UNAVAILABLE, stop_the_run),
      "P.get(a) P.get(b)", " | a10 b20 | ", "2 scanned; 0 of work, 0 settled; UNAVAILABLE: P.get(b) was made to fail"},
@@ -36,10 +43,15 @@ static const page_case cases[] = {
      "P.get(a) P.get(b) P.put(manifest)", " | a10 b20 | ",
      "2 scanned; 0 of work, 0 settled; NO_SPACE: P.put(manifest) was made to fail"},
     {"moves fail always", "one", "", "a10 b20", FAILS("F.move", 1, 99, UNAVAILABLE),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) P.put(manifest) F.move(a) P.get(a) P.put(manifest) F.move(a) P.get(a) P.put(manifest) F.move(a) P.get(a) P.put(manifest) F.move(a) P.get(b) P.put(manifest) F.move(b) P.get(b) P.put(manifest) F.move(b) P.get(b) P.put(manifest) F.move(b) P.get(b) P.put(manifest) F.move(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) "
+     "P.get(b) P.put(manifest) F.move(a b) P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) "
+     "P.put(manifest) F.move(a) P.get(a) P.put(manifest) F.move(a) P.get(a) P.put(manifest) F.move(a) P.get(a) "
+     "P.put(manifest) F.move(a) P.get(b) P.put(manifest) F.move(b) P.get(b) P.put(manifest) F.move(b) P.get(b) "
+     "P.put(manifest) F.move(b) P.get(b) P.put(manifest) F.move(b)",
      " | a10 b20 | [a b][a][b]", "2 scanned, 2 errors, 9 retries; 2 of work, 0 settled; failed a,b: UNAVAILABLE"},
     {"moves cannot go well", "one", "b21", "a10 b20", FAILS("F.move", 1, 99, IO_ERROR),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) P.put(manifest) F.move(a) P.get(b) P.put(manifest) F.move(b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) P.put(manifest) F.move(a) P.get(b) "
+     "P.put(manifest) F.move(b)",
      "b21 | a10 b20 | [a b!][a][b!]", "2 scanned, 2 errors; 2 of work, 0 settled; failed a,b: IO_ERROR"},
     {"the answer to a move is lost", "one", "b21=2", "a10 b20", LOST("F.move", MAYBE_APPLIED),
      "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.get(a) P.get(b) P.put(manifest) F.move(a b)",
@@ -65,28 +77,39 @@ static const page_case cases[] = {
      "3 scanned, 1 moved, 2 bytes, 1 foreign, 1 errors; 3 of work, 1 settled; failed c: UNAVAILABLE; foreign b"},
     {"whether what is gone was moved cannot be known", "one gone", "", "a10 b20 c30",
      FAILS("P.get(b", 2, 1, UNAVAILABLE),
-     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.put(manifest)",
+     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.get(a) P.get(b) P.get(c) "
+     "P.put(manifest) F.move(a b c) P.get(b) P.put(manifest)",
      "a10 c30 |  | [a c]", "3 scanned, 2 moved, 4 bytes, 1 foreign, 1 retries; 3 of work, 2 settled"},
     {"what is gone cannot be forgotten", "one gone", "", "a10 b20 c30", FAILS("P.put(manifest", 2, 1, UNAVAILABLE),
-     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.put(manifest) P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.put(manifest)",
+     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.put(manifest) P.get(a) P.get(b) "
+     "P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.put(manifest)",
      "a10 c30 |  | [a c]", "3 scanned, 2 moved, 4 bytes, 1 foreign, 1 retries; 3 of work, 2 settled"},
     {"copies fail always", "two", "", "a10 b20", FAILS("P.write", 1, 99, UNAVAILABLE),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) P.get(a) P.get(b) P.write(+manifest +a +b) P.get(a) P.get(b) P.write(+manifest +a +b) P.get(a) P.get(b) P.write(+manifest +a +b) P.get(a) P.write(+manifest +a) P.get(a) P.write(+manifest +a) P.get(a) P.write(+manifest +a) P.get(a) P.write(+manifest +a) P.get(b) P.write(+manifest +b) P.get(b) P.write(+manifest +b) P.get(b) P.write(+manifest +b) P.get(b) P.write(+manifest +b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) P.get(a) P.get(b) "
+     "P.write(+manifest +a +b) P.get(a) P.get(b) P.write(+manifest +a +b) P.get(a) P.get(b) P.write(+manifest "
+     "+a +b) P.get(a) P.write(+manifest +a) P.get(a) P.write(+manifest +a) P.get(a) P.write(+manifest +a) "
+     "P.get(a) P.write(+manifest +a) P.get(b) P.write(+manifest +b) P.get(b) P.write(+manifest +b) P.get(b) "
+     "P.write(+manifest +b) P.get(b) P.write(+manifest +b)",
      " | a10 b20 | [a b]", "2 scanned, 2 errors, 9 retries; 2 of work, 0 settled; failed a,b: UNAVAILABLE"},
     {"copies cannot go well", "two", "b21", "a10 b20", FAILS("P.write", 1, 99, IO_ERROR),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a) P.get(a) P.write(+manifest +a) P.get(b) P.write(+manifest)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a) P.get(a) P.write(+manifest +a) "
+     "P.get(b) P.write(+manifest)",
      "b21 | a10 b20 | [a b!]", "2 scanned, 2 errors; 2 of work, 0 settled; failed a,b: IO_ERROR"},
     {"the answer to the copies is lost", "two", "", "a10 b20", LOST("P.write", MAYBE_APPLIED),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) P.get(a) P.get(b) P.write(+manifest) F.write(-a -b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) P.get(a) P.get(b) "
+     "P.write(+manifest) F.write(-a -b)",
      "a10 b20 |  | [a b]", "2 scanned, 2 moved, 4 bytes, 1 retries; 2 of work, 2 settled"},
     {"the manifest alone is not written", "two", "", "a10 b20", ODD("P.write", 1, UNAVAILABLE, 'M'),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) P.get(a) P.get(b) P.write(+manifest) F.write(-a -b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) P.get(a) P.get(b) "
+     "P.write(+manifest) F.write(-a -b)",
      "a10 b20 |  | [a b]", "2 scanned, 2 moved, 4 bytes, 1 retries; 2 of work, 2 settled"},
     {"erasures cannot go well", "two", "b21", "a10 b20", FAILS("F.write", 1, 99, IO_ERROR),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a) F.write(-a -b) P.get(a) P.write(+manifest) F.write(-a) P.get(b) P.write(+manifest) F.write(-b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a) F.write(-a -b) P.get(a) "
+     "P.write(+manifest) F.write(-a) P.get(b) P.write(+manifest) F.write(-b)",
      "a10 b21 | a10 b20 | [a b!][a][b!]", "2 scanned, 2 errors; 2 of work, 0 settled; failed a,b: IO_ERROR"},
     {"the answer to the erasures is lost", "two", "b21", "a10 b20", LOST("F.write", MAYBE_APPLIED),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a) F.write(-a -b) P.get(a) P.get(b) P.write(+manifest) F.write(-a -b)",
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a) F.write(-a -b) P.get(a) P.get(b) "
+     "P.write(+manifest) F.write(-a -b)",
      "a10 b21 |  | [a b!]", "2 scanned, 1 moved, 2 bytes, 1 retries; 2 of work, 1 settled"},
     {"the copy of one is UNAVAILABLE", "two", "", "a10 b20 c30", ODD("P.write", 1, UNAVAILABLE, 'b'),
      "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.write(+manifest +a +b +c) F.write(-a -c)",
@@ -130,7 +153,8 @@ static const page_case cases[] = {
      "3 scanned, 1 moved, 2 bytes, 2 errors; 1 of work, 1 settled; failed h,i: UNAVAILABLE"},
     {"drops that cannot go well", "one", "", "a10 h20 i30", FAILS("F.write(-h", 1, 1, READ_ONLY),
      "P.get(a) P.put(manifest) F.move(a) F.write(-h -i)", "a10 | h20 i30 | [a]",
-     "3 scanned, 1 moved, 2 bytes, 2 errors; 1 of work, 1 settled; failed h,i: READ_ONLY; READ_ONLY: F.write(-h -i) was made to fail"},
+     "3 scanned, 1 moved, 2 bytes, 2 errors; 1 of work, 1 settled; failed h,i: READ_ONLY; READ_ONLY: "
+     "F.write(-h -i) was made to fail"},
     {"a counter that fails", "one", "", "a10 h20 n50=7", FAILS("F.get(n", 1, 99, UNAVAILABLE),
      "F.get(n) F.get(n) F.get(n) F.get(n) P.get(a) P.put(manifest) F.move(a) F.write(-h)", "a10 | n50=7 | [a]",
      "3 scanned, 1 moved, 2 bytes, 1 dropped, 1 errors, 4 retries; 2 of work, 2 settled; failed n: UNAVAILABLE"},
