@@ -55,7 +55,8 @@ struct sweep {
     segue_migration_options options;
     segue_migration *m;
     seg_swept swept;
-    bool is_gone; /* b is erased from the fallback when the page has been read */
+    unsigned n_read[SIDES]; /* records of scans */
+    bool is_gone;           /* b is erased from the fallback when the page has been read */
 };
 
 /* ---- the sides ---- */
@@ -141,7 +142,9 @@ static inline segue_status sweep_scan(void *self, const segue_bounds *b, segue_p
     show_key(what, b->to_open ? "..<" : "..", b->to);
     append(what, "%s%s)", b->keys_only ? " keys" : "", b->tombstones ? "" : " live");
     segue_status st = sweep_enter(self, call, what);
-    return st == SEGUE_OK ? sweep_leave(seg_backend_mem.scan(self, b, page, call), call) : st;
+    if (st == SEGUE_OK) st = sweep_leave(seg_backend_mem.scan(self, b, page, call), call);
+    watched_sweep->n_read[self == watched_sweep->s.selves[P] ? P : F] += (unsigned)page->n;
+    return st;
 }
 
 static inline segue_status sweep_write_many(void *self, segue_write *writes, size_t n, segue_call *call)

@@ -149,7 +149,6 @@ static void forget_found(verifying *v)
 {
     segue_page_clear(&v->found);
     v->found.more = true;
-    v->at = 0;
 }
 
 /* The primary's record with this key, or NULL; keys must come in order since forget_found. `last`: the last that will
