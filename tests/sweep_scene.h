@@ -55,8 +55,9 @@ struct sweep {
     segue_migration_options options;
     segue_migration *m;
     seg_swept swept;
-    unsigned n_read[SIDES]; /* records of scans */
-    bool is_gone;           /* b is erased from the fallback when the page has been read */
+    long live_before;        /* allocations */
+    unsigned n_read[SIDES];  /* records of scans */
+    bool is_gone, is_behind; /* b is erased from the fallback, or changed there, when the page has been read */
 };
 
 /* ---- the sides ---- */
@@ -68,7 +69,7 @@ static inline segue_status sweep_enter(const void *self, segue_call *call, const
 {
     char text[160];
     sweep *w = watched_sweep;
-    const trouble *t = &w->trouble;
+    const trouble now = w->trouble, *t = &now; /* the step may plan another one */
     (void)snprintf(text, sizeof text, "%c.%s", self == w->s.selves[P] ? 'P' : 'F', what); /* cut is fine */
     append(w->s.log, "%s%s", w->s.log[0] ? " " : "", text);
     if (++w->s.n_calls > CALLS_MOST) fail_msg("there is no end: %s", w->s.log);
@@ -221,6 +222,8 @@ static const char sweep_policy[] =
     "{\"key\":\"a\",\"action\":\"move\"},{\"key\":\"b\",\"action\":\"move\"},{\"key\":\"c\",\"action\":\"move\"},"
     "{\"key\":\"d\",\"action\":\"move\"},{\"key\":\"e\",\"action\":\"move\"},{\"key\":\"f\",\"action\":\"move\"}]}";
 
+static const char moves_all[] = "{\"unmatched\":\"move\",\"rules\":[]}";
+
 enum sweep_engines { TWO_ENGINES, ONE_ENGINE };
 
 /* Running out of memory is an answer. */
@@ -231,6 +234,7 @@ static inline segue_status sweep_try_open(sweep *w, enum sweep_engines engines, 
     segue_open_options options = {&sweep_env, SEGUE_OPEN_NO_REAPER};
     segue_status st = SEGUE_OK;
     watched_sweep = w;
+    w->live_before = atomic_load(&test_memory_live);
     sweep_now_s = sweep_slept_ns = 0;
     number++;
     for (int i = 0; i < SIDES && st == SEGUE_OK; i++) {
@@ -276,6 +280,8 @@ static inline void sweep_close(sweep *w)
         segue_close(w->s.plain[i]);
     }
     segue_page_free(&w->s.page);
+    long left = atomic_load(&test_memory_live) - w->live_before;
+    if (left) fail_msg("%ld allocations leak", left);
 }
 
 static inline void sweep_trouble(sweep *w, trouble t)
@@ -287,14 +293,17 @@ static inline void sweep_trouble(sweep *w, trouble t)
     w->s.n_calls = 0;
 }
 
-static inline void erase_plainly(sweep *w, int side, const char *key)
+/* Running out of memory is an answer. */
+static inline segue_status try_erase_plainly(sweep *w, int side, const char *key)
 {
     segue_error err;
     SEG_AUTO(segue_doc) doc = {0};
     segue_call call = seg_call_new(w->s.plain[side], 0, &err);
-    OK(&w->s, seg_call_get(w->s.plain[side], K(key), &doc, &call));
-    OK(&w->s, seg_call_erase(w->s.plain[side], K(key), doc.rec.cas, &call));
+    segue_status st = seg_call_get(w->s.plain[side], K(key), &doc, &call);
+    return st == SEGUE_OK ? seg_call_erase(w->s.plain[side], K(key), doc.rec.cas, &call) : st;
 }
+
+static inline void erase_plainly(sweep *w, int side, const char *key) { OK(&w->s, try_erase_plainly(w, side, key)); }
 
 static inline segue_status sweep_try_page(sweep *w, bool tail)
 {
@@ -304,7 +313,8 @@ static inline segue_status sweep_try_page(sweep *w, bool tail)
     segue_call call = seg_call_new(w->s.sides[F], 0, &w->s.err);
     segue_status st = seg_call_scan(w->s.sides[F], &all, &w->s.page, &call);
     w->s.log[0] = 0; /* that was the runner's, not the sweep's */
-    if (st == SEGUE_OK && w->is_gone) erase_plainly(w, F, "b");
+    if (st == SEGUE_OK && w->is_gone) st = try_erase_plainly(w, F, "b");
+    if (st == SEGUE_OK && w->is_behind) put(&w->s, F, "b90=3");
     if (st == SEGUE_OK) seg_sweep_page(w->m, &w->s.page, tail, &w->swept);
     return st == SEGUE_OK ? w->swept.status : st;
 }
@@ -387,7 +397,7 @@ static inline void show_swept(const seg_swept *swept, char out[TEXT_SIZE])
 
 typedef struct page_case {
     const char *name,
-        *how; /* words: "one" engine (else two), "own" CASes in the primary, "keep", "tail", "newer", "primary", "gone" */
+        *how; /* words: "one" engine (else two), "own" CASes in the primary, "keep", "tail", "newer", "primary", "gone", "behind", "forgets", "moves" all */
     const char *p, *f; /* before */
     trouble trouble;
     const char *calls, *left; /* "primary | fallback | remembered" */
@@ -399,10 +409,13 @@ static inline void play_page(const page_case *c)
     sweep w = {.options = {.keep = strstr(c->how, "keep")}};
     char left[TEXT_SIZE], part[TEXT_SIZE];
     w.is_gone = strstr(c->how, "gone");
+    w.is_behind = strstr(c->how, "behind");
+    if (strstr(c->how, "moves")) w.policy_text = moves_all;
     if (strstr(c->how, "newer")) w.options.on_foreign_write = SEGUE_FOREIGN_NEWER;
     if (strstr(c->how, "primary")) w.options.on_foreign_write = SEGUE_FOREIGN_PRIMARY;
     sweep_open(&w, strstr(c->how, "one") ? ONE_ENGINE : TWO_ENGINES, strstr(c->how, "own") ? "-keep_cas" : "", c->p,
                c->f);
+    if (strstr(c->how, "forgets")) atomic_store(&w.m->next_manifest, 0); /* as when all is clean */
     sweep_trouble(&w, c->trouble);
     sweep_page(&w, strstr(c->how, "tail"));
     show_side(&w, P, left);

@@ -4,6 +4,12 @@
 
 static void outsider_drops_h(sweep *w) { put(&w->s, F, "h90=3"); }
 
+static void rival_moves_b_while_c_goes(sweep *w)
+{
+    rival_moves_b(w);
+    erase_plainly(w, F, "c");
+}
+
 static const page_case cases[] = {
     {"nothing", "one", "", "", {0}, "", " |  | ", "; 0 of work, 0 settled"},
     {"one engine, few",
@@ -382,6 +388,36 @@ static const page_case cases[] = {
      "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a c) P.write(+manifest +a) F.write(-a -c)",
      "a10 b20 c61 | b50=3 | [a c!]",
      "3 scanned, 1 moved, 2 bytes, 1 already, 1 foreign; 3 of work, 2 settled; foreign b"},
+    {"many, and many others there",
+     "one moves",
+     "b21 c5 e6 g7 h61 i8 j71 k9 -a11",
+     "a10 b20 d40 f50 h60 j70",
+     {0},
+     "P.scan(a..j keys) P.scan(>h..j keys) P.put(manifest) F.move(a b d f h j)",
+     "-a11 b21 c5 d40 e6 f50 g7 h61 i8 j71 k9 |  | [a? b! d f h! j!]",
+     "6 scanned, 2 moved, 4 bytes, 4 already, 1 hidden; 6 of work, 6 settled"},
+    {"many, and the last is there",
+     "two moves",
+     "j71 k72",
+     "a10 b20 d40 f50 h60 j70",
+     {0},
+     "P.scan(a..j keys) P.put(manifest) F.move(a b d f h j) P.write(+manifest +a +b +d +f +h) F.write(-a -b -d "
+     "-f -h -j)",
+     "a10 b20 d40 f50 h60 j71 k72 |  | [a b d f h j!]",
+     "6 scanned, 5 moved, 10 bytes, 1 already; 6 of work, 6 settled"},
+    {"two that are newer",
+     "one newer",
+     "a20 b30",
+     "a50=3 b60=3 c70",
+     {0},
+     "P.get(a) P.get(b) P.get(c) F.get(a) P.get(a) P.put(a) F.erase(a) F.get(b) P.get(b) P.put(b) F.erase(b) "
+     "P.put(manifest) F.move(c)",
+     "a71=3 b72=3 c70 |  | [c]",
+     "3 scanned, 1 moved, 2 bytes, 2 foreign; 3 of work, 3 settled"},
+    {"moved by a rival, and the next one erased outright", "one", "", "a10 b20 c30",
+     MEET("F.move", rival_moves_b_while_c_goes),
+     "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c) P.get(b) P.get(c) P.put(manifest)", "a10 b20 |  | [a b]",
+     "3 scanned, 1 moved, 2 bytes, 1 foreign; 3 of work, 1 settled"},
     {"a drop that was written again", "one", "", "a10 h20 i30", MEET("F.write(-h", outsider_drops_h),
      "P.get(a) P.put(manifest) F.move(a) F.write(-h -i)", "a10 | h90=3 | [a]",
      "3 scanned, 1 moved, 2 bytes, 1 dropped; 1 of work, 2 settled"},
@@ -437,7 +473,7 @@ static void what_has_expired_comes_as_it_is_stored(void **state)
         const expired_case *c = &expired_cases[i];
         sweep w = {0};
         char got[TEXT_SIZE] = "none";
-        SEG_AUTO(segue_doc) doc = {0};
+        segue_doc doc = {0};
         segue_record rec = {
             .key = K("b"), .body = K("1"), .cas = 20, .revision = 4, .is_json = true, .expiry = LONG_AGO};
         played = c;
@@ -456,6 +492,7 @@ static void what_has_expired_comes_as_it_is_stored(void **state)
         assert_int_equal(w.swept.why, c->st);
         if (st == SEGUE_OK && !doc.rec.is_tombstone)
             assert_true(doc.rec.revision == 4 && doc.rec.expiry == LONG_AGO && segue_slice_equal(doc.rec.body, K("1")));
+        segue_doc_free(&doc);
         sweep_close(&w);
     }
 }
@@ -486,12 +523,34 @@ static void a_key_that_is_too_long_is_held_back_and_named(void **state)
     sweep_close(&w);
 }
 
+/* A rule may take it, but Segue's own records are nobody's to move. */
+static void what_is_no_key_of_a_client_stays(void **state)
+{
+    (void)state;
+    char key[SEGUE_KEY_MAX + 1], part[TEXT_SIZE];
+    memset(key, 'k', sizeof key);
+    sweep w = {.policy_text = "{\"unmatched\":\"move\",\"rules\":[{\"prefix\":\"k\",\"action\":\"counter\"}]}"};
+    sweep_open(&w, ONE_ENGINE, "", "", "");
+    segue_doc docs[] = {
+        {.rec = {.key = K("_segue:x"), .body = K("1"), .cas = 5, .revision = 1, .is_json = true}},
+        {.rec = {.key = segue_bytes(key, sizeof key), .body = K("1"), .cas = 6, .revision = 1, .is_json = true}}};
+    segue_page page = {.docs = docs, .n = 2};
+    seg_sweep_page(w.m, &page, true, &w.swept);
+    assert_string_equal(w.s.log, "");
+    assert_true(w.swept.failed.n == 1 && w.swept.failed.keys[0].size == sizeof key);
+    seg_keys_clear(&w.swept.failed);
+    show_swept(&w.swept, part);
+    assert_string_equal(part, "1 scanned, 1 errors; 0 of work, 0 settled: INVALID_KEY");
+    sweep_close(&w);
+}
+
 int main(void)
 {
     sweep_install();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_goes_as_it_should),
         cmocka_unit_test(what_has_expired_comes_as_it_is_stored),
+        cmocka_unit_test(what_is_no_key_of_a_client_stays),
         cmocka_unit_test(a_key_that_is_too_long_is_held_back_and_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

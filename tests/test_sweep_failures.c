@@ -161,9 +161,25 @@ static const page_case cases[] = {
     {"a counter that ends it", "one", "", "a10 h20 n50=7", FAILS("F.get(n", 1, 99, READ_ONLY), "F.get(n)",
      " | a10 h20 n50=7 | ",
      "3 scanned, 1 errors; 1 of work, 0 settled; failed n: READ_ONLY; READ_ONLY: F.get(n) was made to fail"},
-    {"a failure to read what changed", "two newer", "", "a10 b20", FAILS("F.get(b", 1, 1, UNAVAILABLE),
-     "P.get(a) P.get(b) P.put(manifest) F.move(a b) P.write(+manifest +a +b) F.write(-a -b)", "a10 b20 |  | [a b]",
-     "2 scanned, 2 moved, 4 bytes; 2 of work, 2 settled"},
+    {"what changed cannot be read at first", "one behind", "", "a10 b20", FAILS("F.get(b", 1, 1, UNAVAILABLE),
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) P.get(a) P.get(b) P.put(manifest) F.move(a b) "
+     "F.get(b)",
+     "a10 | b90=3 | [a b]", "2 scanned, 1 moved, 2 bytes, 1 foreign, 1 retries; 3 of work, 1 settled; foreign b"},
+    {"what changed cannot be read", "one behind", "", "a10 b20", FAILS("F.get(b", 1, 99, IO_ERROR),
+     "P.get(a) P.get(b) P.put(manifest) F.move(a b) F.get(b) P.get(a) P.put(manifest) F.move(a) P.get(b) "
+     "P.put(manifest) F.move(b) F.get(b)",
+     "a10 | b90=3 | [a b][a][b]", "2 scanned, 1 moved, 2 bytes, 1 errors; 2 of work, 1 settled; failed b: IO_ERROR"},
+    {"what is newer cannot be read at first", "two newer", "b20", "a10 b50=3", FAILS("F.get(b", 1, 1, UNAVAILABLE),
+     "P.get(a) P.get(b) F.get(b) P.get(a) P.get(b) F.get(b) P.get(b) P.put(b) F.erase(b) P.put(manifest) "
+     "F.move(a) P.write(+manifest +a) F.write(-a)",
+     "a10 b51=3 |  | [a]", "2 scanned, 1 moved, 2 bytes, 1 foreign, 1 retries; 2 of work, 2 settled"},
+    {"what is newer cannot be replaced", "two newer", "b20", "a10 b50=3", FAILS("P.put(b", 1, 99, IO_ERROR),
+     "P.get(a) P.get(b) F.get(b) P.get(b) P.put(b) P.get(a) P.put(manifest) F.move(a) P.write(+manifest +a) "
+     "F.write(-a) P.get(b) F.get(b) P.get(b) P.put(b)",
+     "a10 b20 | b50=3 | [a]", "2 scanned, 1 moved, 2 bytes, 1 errors; 2 of work, 1 settled; failed b: IO_ERROR"},
+    {"nothing is remembered, and the first copy fails", "two forgets", "", "b20 c30",
+     ODD("P.write", 1, UNAVAILABLE, 'b'), "P.get(b) P.get(c) F.move(b c) P.write(+b +c) F.write(-c)", "c30 | b20 | ",
+     "2 scanned, 1 moved, 2 bytes, 1 errors; 2 of work, 1 settled; failed b: UNAVAILABLE"},
 };
 
 static void a_failure_is_tried_again_or_named(void **state)
@@ -255,12 +271,14 @@ typedef struct poor_case {
     enum sweep_engines engines;
     const char *p, *f;
     segue_on_foreign how;
+    const char *moves;
+    bool is_gone;
 } poor_case;
 
 static segue_status sweep_poorly(void *ctx)
 {
     const poor_case *c = ctx;
-    sweep w = {.options = {.on_foreign_write = c->how}};
+    sweep w = {.options = {.on_foreign_write = c->how}, .is_gone = c->is_gone};
     segue_status st = sweep_try_open(&w, c->engines, "");
     if (st == SEGUE_OK) st = scene_try_put(&w.s, P, c->p);
     if (st == SEGUE_OK) st = scene_try_put(&w.s, F, c->f);
@@ -268,6 +286,12 @@ static segue_status sweep_poorly(void *ctx)
     if (st == SEGUE_OK) st = sweep_try_page(&w, true);
     bool named = w.swept.counts.errors > 0;
     if (st == SEGUE_OK && named) st = w.swept.why;
+    test_fault_heal(&test_memory);
+    char remembered[TEXT_SIZE] = "", arrived[TEXT_SIZE] = "";
+    if (st == SEGUE_OK) show_manifests(&w, remembered), show_side(&w, P, arrived);
+    for (const char *k = c->moves; st == SEGUE_OK && *k; k++)
+        if (!strchr(remembered, *k) || !strchr(arrived, *k)) fail_msg("%c: %s in %s", *k, remembered, arrived);
+    if (st == SEGUE_OK && w.is_gone && strrchr(remembered, 'b') > strrchr(remembered, '[')) fail_msg("%s", remembered);
     bool all_settled = c->how != SEGUE_FOREIGN_STOP ||
                        w.swept.settled == 6; /* a foreign write may be in a first attempt */
     if (st == SEGUE_OK && !all_settled) fail_msg("%u settled", (unsigned)w.swept.settled);
@@ -280,9 +304,11 @@ static void without_memory_it_says_so_and_leaks_nothing(void **state)
 {
     (void)state;
     static poor_case poor_cases[] = {
-        {ONE_ENGINE, "b21", "a10 b20 c30 d40 e50 h60", SEGUE_FOREIGN_STOP},
-        {TWO_ENGINES, "b21", "a10 b20 c30 d40 e50 h60", SEGUE_FOREIGN_STOP},
-        {TWO_ENGINES, "b15", "a10 b20 c30 -d40 e50 n60=7", SEGUE_FOREIGN_NEWER},
+        {ONE_ENGINE, "b21", "a10 b20 c30 d40 e50 z60", SEGUE_FOREIGN_STOP, "abcdez", false},
+        {TWO_ENGINES, "b21", "a10 b20 c30 d40 e50 h60", SEGUE_FOREIGN_STOP, "abcde", false},
+        {TWO_ENGINES, "b15", "a10 b20 c30 -d40 e50 n60=7", SEGUE_FOREIGN_NEWER, "acden", false},
+        {ONE_ENGINE, "a11 c31 g32 h33 i34 j35 k36", "a10 c20 d30 e40 f50 z60", SEGUE_FOREIGN_STOP, "acdefz", false},
+        {ONE_ENGINE, "", "a10 b20 c30", SEGUE_FOREIGN_NEWER, "ac", true},
     };
     for (size_t i = 0; i < sizeof poor_cases / sizeof poor_cases[0]; i++)
         fail_each_allocation(sweep_poorly, &poor_cases[i]);

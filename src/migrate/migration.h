@@ -141,6 +141,7 @@ segue_status seg_seal(segue_migration *m, segue_error *err);
 segue_status seg_seal_clients(segue_migration *m, segue_error *err);
 /* Waits for options.fence_ns first. */
 segue_status seg_clean(segue_migration *m, segue_error *err);
+/* `v`: zeroed, and always up to date. */
 segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_fn fn, void *ctx, segue_verified *v,
                         segue_error *err);
 

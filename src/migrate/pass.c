@@ -156,11 +156,9 @@ static segue_status retire(pool *p, found *f, segue_error *err)
     segue_status st = swept->status;
     if (st != SEGUE_OK) {
         *err = swept->err;
-        err->status = st;
     } else {
         segue_buf_clear(&m->status.cursor);
         st = segue_buf_append(&m->status.cursor, last.data, last.size);
-        if (st != SEGUE_OK) st = seg_error_set(err, st, "out of memory for a sweep");
     }
     seg_swept_clear(&j->swept);
     p->retired++;
@@ -179,7 +177,7 @@ static segue_status feed(pool *p, const segue_bounds *all, found *f, segue_error
     segue_status st = SEGUE_OK;
     if (m->status.cursor.size) {
         st = segue_buf_append(&from, m->status.cursor.data, m->status.cursor.size);
-        if (st != SEGUE_OK) return seg_error_set(err, st, "out of memory for a sweep");
+        if (st != SEGUE_OK) return st;
         b.from = segue_buf_slice(&from);
         b.from_open = true;
     }
@@ -200,7 +198,6 @@ static segue_status feed(pool *p, const segue_bounds *all, found *f, segue_error
         segue_slice last = j->page.docs[j->page.n - 1].rec.key;
         segue_buf_clear(&from);
         st = segue_buf_append(&from, last.data, last.size);
-        if (st != SEGUE_OK) st = seg_error_set(err, st, "out of memory for a sweep");
         b.from = segue_buf_slice(&from);
         b.from_open = true;
         if (st == SEGUE_OK) issue(p, j);

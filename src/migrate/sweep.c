@@ -105,10 +105,8 @@ static bool was_copied(const item *it) { return it->primary_cas == it->rec->cas;
 /* What another program has put into the fallback need not keep the limits (B9); where they do not hold it stays. */
 static void hold_back_what_is_too_big(batch *b)
 {
-    segue_call quiet = *b->call;
-    quiet.err = NULL;
     for (size_t i = 0; i < b->n; i++) {
-        segue_status st = seg_record_check(b->items[i].rec, &quiet);
+        segue_status st = seg_record_check(b->items[i].rec, NULL);
         if (st == SEGUE_OK) continue;
         b->items[i].skip = true;
         seg_swept_failed(b->swept, b->items[i].rec->key, st);
@@ -266,13 +264,11 @@ static bool is_put(const item *it) { return !it->skip && (!it->primary_cas || !S
  * nobody would ever write another. Reaped in the primary it gets a new one. */
 static segue_status read_expired(batch *b, item *it)
 {
-    segue_call quiet = *b->call;
-    quiet.err = NULL;
     segue_status st = seg_call_get_stored(b->m->from, it->rec->key, &it->expired, b->call);
     const segue_record *rec = &it->expired.rec;
-    bool fits = st == SEGUE_OK && !rec->is_tombstone && rec->cas == it->rec->cas &&
+    bool fits = st == SEGUE_OK && rec->cas == it->rec->cas &&
                 (!rec->flags || (segue_store_caps(b->m->to) & SEGUE_CAP_FLAGS)) &&
-                seg_record_check(rec, &quiet) == SEGUE_OK;
+                seg_record_check(rec, NULL) == SEGUE_OK;
     if (!fits) segue_doc_clear(&it->expired);
     return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
 }
@@ -476,7 +472,7 @@ static segue_status try_moves(segue_migration *m, const segue_record *const *rec
         segue_counts before = swept->counts;
         uint64_t work = swept->work, settled = swept->settled;
         segue_status st = seg_sweep_records(m, recs, n, manifest, swept, &call);
-        if (st == SEGUE_OK) return st;
+        if (st == SEGUE_OK) return SEGUE_OK;
         swept->counts = before;
         swept->work = work;
         swept->settled = settled;
@@ -524,7 +520,6 @@ static void drop_all(segue_migration *m, const segue_record *const *recs, size_t
         writes[i].op = SEGUE_WRITE_ERASE;
         writes[i].put.rec.key = recs[i]->key;
         writes[i].put.if_cas = recs[i]->cas;
-        writes[i].status = SEGUE_UNAVAILABLE;
     }
     segue_status st = seg_call_write_many(m->from, writes, n, &call);
     SEG_CRASH_POINT(SWEEP_DROPPED);

@@ -300,7 +300,6 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
                         segue_error *err)
 {
     char text[2 * SEG_MANIFEST_KEY_SIZE];
-    *ret = (segue_verified){0};
     verifying v = {.m = m, .options = options, .fn = fn, .ctx = ctx, .v = ret, .keep = m->options.keep};
     segue_bounds manifests = seg_manifest_bounds(m->name, text), fallback = seg_policy_bounds(m->policy);
     fallback.keys_only = true;
