@@ -396,8 +396,10 @@ static inline void show_swept(const seg_swept *swept, char out[TEXT_SIZE])
 /* ---- a page, as a line of a table ---- */
 
 typedef struct page_case {
-    const char *name,
-        *how; /* words: "one" engine (else two), "own" CASes in the primary, "keep", "tail", "newer", "primary", "gone", "behind", "forgets", "moves" all */
+    const char *name;
+    /* Words: "one" engine (else two), "own" CASes in the primary, "keep", "tail", "newer", "primary", "gone", "behind",
+     * "forgets", "moves" all. */
+    const char *how;
     const char *p, *f; /* before */
     trouble trouble;
     const char *calls, *left; /* "primary | fallback | remembered" */
