@@ -1,5 +1,5 @@
-/* Writes to the fallback behind the migration's back: how one is told from what is none, and how it is settled when somebody else
- * acts in between or a call fails. */
+/* Writes to the fallback behind the migration's back: how one is told from what is none, and how it is settled when somebody
+ * else acts in between or a call fails. */
 #include "sweep_scene.h"
 
 static void client_loses_b(sweep *w) { erase_plainly(w, P, "b"); }
