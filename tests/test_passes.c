@@ -175,6 +175,9 @@ static const run_case cases[] = {
      "a10 b20 c30 d40 | e50 f60",
      "4 scanned, 4 moved, 8 bytes; sweeping, pass 1, behind \"d\"; NOT_FINISHED: migration \"default\" was "
      "stopped; its place is kept, run it again"},
+    {"the end of a pass cannot be written", "one", "", "a10 b20", 0, FAILS("P.put(status", 4, 1, READ_ONLY), "..<",
+     "a10 b20 | ",
+     "2 scanned, 2 moved, 4 bytes, 1 passes; sweeping, pass 1; READ_ONLY: P.put(status) was made to fail"},
     {"stopped by a failure to save", "one", "", "a10 b20", 0, FAILS("P.put(status", 3, 1, READ_ONLY), "", " | a10 b20",
      "; sweeping, pass 0; READ_ONLY: P.put(status) was made to fail"},
     {"the clock of the old store cannot be read", "own", "", "a10 b20", 0, FAILS("F.highest", 1, 1, IO_ERROR), "",
@@ -216,7 +219,7 @@ static void it_goes_on_where_it_was_stopped(void **state)
     sweep w;
     char pages[TEXT_SIZE], sides[TEXT_SIZE];
     static const run_case c = {
-        .how = "one", .p = "", .f = "a10 b20 c30 d40 e50 l60", .trouble = MEET("F.move(c", stop_the_run)};
+        .how = "one", .p = "", .f = "a10 b20 c30 d40 e50 l60 u65", .trouble = MEET("F.move(c", stop_the_run)};
     open_run(&w, &c);
     assert_int_equal(segue_migration_run(w.m, &w.s.err), SEGUE_NOT_FINISHED);
     segue_migration_close(w.m);
@@ -226,13 +229,33 @@ static void it_goes_on_where_it_was_stopped(void **state)
     sweep_trouble(&w, (trouble){0});
     assert_int_equal(segue_migration_run(w.m, &w.s.err), SEGUE_NOT_FINISHED);
     pages_of(&w, pages);
-    assert_string_equal(pages, ">d..< ..<");
+    assert_string_equal(pages, ">d..< >l..< ..<");
     show_side(&w, F, sides);
-    assert_string_equal(sides, "a70 l60");
+    assert_string_equal(sides, "a70 l60 u65");
     said_of(&w, SEGUE_OK, sides);
     assert_non_null(strstr(sides, "; foreign \"a\""));
-    assert_null(strstr(sides, "left"));   /* counted in full passes */
+    assert_null(strstr(sides, "left")); /* counted in full passes */
+    assert_null(strstr(sides, "unmatched"));
     assert_null(strstr(sides, "passes")); /* neither was a full one that came to its end */
+    sweep_close(&w);
+}
+
+static void a_second_passes(sweep *w)
+{
+    (void)w;
+    sweep_slept_ns += INT64_C(1000000000);
+}
+
+/* At every page that took its time. */
+static void a_slow_pass_shows_signs_of_life(void **state)
+{
+    (void)state;
+    sweep w;
+    static const run_case c = {.how = "one", .p = "", .f = "a10 b20 c30 d40"};
+    open_run(&w, &c);
+    sweep_trouble(&w, (trouble){.at = "F.move(", .nth = 1, .times = 99, .step = a_second_passes});
+    OK(&w.s, segue_migration_run(w.m, &w.s.err));
+    if (!strstr(w.s.log, "F.move(a b) P.put(status) F.scan(>b..<)")) fail_msg("%s", w.s.log);
     sweep_close(&w);
 }
 
@@ -297,6 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_takes_the_passes_that_it_needs),
         cmocka_unit_test(it_goes_on_where_it_was_stopped),
+        cmocka_unit_test(a_slow_pass_shows_signs_of_life),
         cmocka_unit_test(the_waits_between_passes_grow),
         cmocka_unit_test(a_primary_with_CASes_of_its_own_is_raised_before_each_pass),
         cmocka_unit_test(a_run_without_memory_says_so_and_leaks_nothing),

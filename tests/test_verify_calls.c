@@ -150,6 +150,23 @@ static void a_slow_verification_shows_signs_of_life(void **state)
     }
 }
 
+/* ---- what a repair is ---- */
+
+static void a_repaired_copy_is_a_change_of_it(void **state)
+{
+    (void)state;
+    sweep w;
+    SEG_AUTO(segue_doc) doc = {0};
+    static const verify_case c = {.how = "two keep", .p = "", .f = "a10 b20", .p_later = "b20=2"};
+    open_run(&w, &c);
+    verify_later(&w, &c);
+    OK(&w.s, segue_migration_verify(w.m, SEGUE_VERIFY_REPAIR, NULL, NULL, NULL, &w.s.err));
+    OK(&w.s, segue_get_record(w.s.plain[P], K("b"), NULL, &doc, &w.s.err));
+    assert_true(segue_slice_equal(doc.rec.body, K("1")) && doc.rec.revision == 2 && doc.rec.cas > 20);
+    segue_doc_free(&doc);
+    sweep_close(&w);
+}
+
 /* ---- what it needs ---- */
 
 static void it_needs_a_policy_and_the_old_store(void **state)
@@ -237,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_damaged_manifest_is_named),
         cmocka_unit_test(a_manifest_that_changed_meanwhile_is_not_overwritten),
         cmocka_unit_test(a_slow_verification_shows_signs_of_life),
+        cmocka_unit_test(a_repaired_copy_is_a_change_of_it),
         cmocka_unit_test(it_needs_a_policy_and_the_old_store),
         cmocka_unit_test(each_kind_of_difference_has_a_name),
         cmocka_unit_test(without_memory_it_says_so_and_leaks_nothing),

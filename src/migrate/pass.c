@@ -226,7 +226,7 @@ static segue_status raise_target(segue_migration *m, segue_error *err)
 {
     uint64_t highest = 0;
     if (m->keeps_cas || !seg_call_has_highest(m->from) || !seg_call_has_highest(m->to)) return SEGUE_OK;
-    segue_call call = seg_call_new(m->from, 0, err);
+    segue_call call = seg_migration_call(m, err);
     segue_status st = seg_call_highest(m->from, 0, &highest, &call);
     return st == SEGUE_OK ? seg_call_highest(m->to, highest, &highest, &call) : st;
 }
