@@ -129,15 +129,10 @@ static void a_foreign_write_is_settled_whatever_happens_meanwhile(void **state)
         show_side(&w, P, left);
         show_side(&w, F, part);
         append(left, " | %s", part);
-        if (getenv("DUMP"))
-            printf("@%s\n%s\n%s\n%u, SEGUE_%s\n", c->name, w.s.log, left, (unsigned)w.swept.settled,
-                   segue_status_name(st));
-        else {
-            text_is("what was asked", c->name, w.s.log, c->calls);
-            text_is("what is left", c->name, left, c->left);
-            if (st != c->st || w.swept.settled != c->settled)
-                fail_msg("%s: %s, %u settled", c->name, segue_status_name(st), (unsigned)w.swept.settled);
-        }
+        text_is("what was asked", c->name, w.s.log, c->calls);
+        text_is("what is left", c->name, left, c->left);
+        if (st != c->st || w.swept.settled != c->settled)
+            fail_msg("%s: %s, %u settled", c->name, segue_status_name(st), (unsigned)w.swept.settled);
         if (st == SEGUE_UNAVAILABLE)
             assert_string_equal(err.message, "\"b\" is written in the fallback faster than it can be settled");
         sweep_close(&w);

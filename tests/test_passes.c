@@ -200,14 +200,9 @@ static void a_run_takes_the_passes_that_it_needs(void **state)
         show_side(&w, F, part);
         append(left, " | %s", part);
         said_of(&w, st, part);
-        if (getenv("DUMP")) {
-            printf("@%s\n%s\n%s\n%s\n", c->name, pages, left, part);
-            if (getenv("LOG")) printf("   %s\n", w.s.log);
-        } else {
-            text_is("what was read", c->name, pages, c->pages);
-            text_is("what is left", c->name, left, c->left);
-            text_is("what is said", c->name, part, c->said);
-        }
+        text_is("what was read", c->name, pages, c->pages);
+        text_is("what is left", c->name, left, c->left);
+        text_is("what is said", c->name, part, c->said);
         sweep_close(&w);
     }
 }

@@ -489,7 +489,9 @@ static void what_has_expired_comes_as_it_is_stored(void **state)
         sweep_open(&w, TWO_ENGINES, "-flags", "", "a10");
         OK(&w.s, segue_put_record(w.s.plain[F], &rec, 0, NULL, NULL, NULL));
         sweep_now_s = NOW;
-        sweep_trouble(&w, (trouble)MEET_AND_FAIL("F.get(b", c->fails ? 99 : 1, OK + c->fails, store_again));
+        sweep_trouble(
+            &w,
+            (trouble){.at = "F.get(b", .nth = 1, .times = c->fails ? 99 : 1, .status = c->fails, .step = store_again});
         sweep_page(&w, false);
         segue_call call = seg_call_new(w.s.plain[P], 0, &w.s.err);
         segue_status st = seg_call_get_stored(w.s.plain[P], K("b"), &doc, &call);

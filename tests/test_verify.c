@@ -559,12 +559,9 @@ static void a_verification_says_what_differs(void **state)
         show_verified(&v, part);
         append(part, "; %s", segue_status_name(st));
         if (st != SEGUE_OK) append(part, ": %s", w.s.err.message);
-        if (getenv("DUMP")) printf("@%s\n%s\n%s\n%s\n", c->name, told, left, part);
-        else {
-            text_is("what was told", c->name, told, c->told);
-            text_is("what is left", c->name, left, c->left);
-            text_is("what is said", c->name, part, c->said);
-        }
+        text_is("what was told", c->name, told, c->told);
+        text_is("what is left", c->name, left, c->left);
+        text_is("what is said", c->name, part, c->said);
         assert_null(w.m->verifying);
         if (c->trouble.step == stop_the_run && !strstr(c->how, "keep"))
             assert_null(strstr(w.s.log, "P.scan(c")); /* at once, not at the end of a page */

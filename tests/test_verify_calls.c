@@ -29,7 +29,6 @@ static void as_little_as_needed_is_read_in_order_of_key(void **state)
         verify_later(&w, &readings[i].scene);
         memset(w.n_read, 0, sizeof w.n_read);
         OK(&w.s, segue_migration_verify(w.m, 0, NULL, NULL, &v, &w.s.err));
-        if (getenv("DUMP")) printf("%s %u\n", w.s.log, w.n_read[P]);
         text_is("what was asked", readings[i].scene.how, w.s.log, readings[i].calls);
         assert_int_equal(w.n_read[P], readings[i].p_read);
         sweep_close(&w);
