@@ -236,7 +236,7 @@ typedef struct segue_mutation {
 /* What a mutation did. */
 typedef struct segue_outcome {
     uint64_t cas;      /* of the record now; 0 if there is none */
-    uint64_t revision; /* of the record now */
+    uint64_t revision; /* of the record now; 0: not known (REPLACE_ALL, on a store without SEGUE_CAP_MUTATE) */
     uint64_t counter;  /* body ADD: the number stored */
     bool written;      /* false: nothing had to change (a touch with the same expiry, a delete of nothing) */
 } segue_outcome;

@@ -313,7 +313,6 @@ static segue_status update_from_previous(rmw *op)
     if (asks_nothing(op, &m)) return show_unchanged(op, known ? previous : NULL);
     if (!expects_previous(&m, previous)) return loop(op);
     op->fixed = &m;
-    op->base.source = SEGUE_FROM_UNKNOWN;
     st = try_native(op, &m);
     if (st == SEGUE_USE_LOOP) st = attempt(op);
     op->fixed = NULL;
