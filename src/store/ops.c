@@ -29,7 +29,6 @@ static segue_status write_body(segue_store *store, segue_slice key, segue_slice 
                                segue_error *reterr)
 {
     segue_mutation m = {.expect = expect, .body_op = SEGUE_BODY_SET, .body = body, .expiry = expiry, .json = json};
-    if (m.expiry.op == SEGUE_EXPIRY_DEFAULT) m.expiry.op = SEGUE_EXPIRY_NONE;
     return mutate(store, key, &m, options, ret_cas, reterr);
 }
 
@@ -71,7 +70,7 @@ segue_status segue_write_cas(segue_store *store, segue_slice key, uint64_t cas, 
                         .body = body,
                         .expiry = expiry,
                         .json = raw ? SEGUE_JSON_AUTO : SEGUE_JSON_YES};
-    if (m.expiry.op == SEGUE_EXPIRY_DEFAULT) m.expiry.op = SEGUE_EXPIRY_NONE;
+    if (m.expiry.op == SEGUE_EXPIRY_DEFAULT) m.expiry.op = SEGUE_EXPIRY_NONE; /* also where it is appended */
     expect_cas(&m, write_options & SEGUE_WRITE_ADD_ONLY ? 0 : cas);
     return mutate(store, key, &m, options, ret_cas, reterr);
 }
@@ -136,8 +135,7 @@ segue_status segue_exists(segue_store *store, segue_slice key, const segue_optio
                           segue_error *reterr)
 {
     SEG_AUTO(segue_doc) doc = {0};
-    segue_error ignored;
-    segue_status st = seg_store_get(store, key, false, options, &doc, reterr ? reterr : &ignored);
+    segue_status st = seg_store_get(store, key, false, options, &doc, reterr);
     if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
     if (ret_exists) *ret_exists = st == SEGUE_OK && !doc.rec.is_tombstone;
     return SEGUE_OK;
