@@ -12,8 +12,10 @@
 #include <segue/feed.h>
 #include <segue/migrate.h>
 
+#include "backend/mem/mem.h"
 #include "doc/doc.h"
 #include "store/reaper.h"
+#include "support/memory.h"
 
 /* ---- alone ---- */
 
@@ -353,6 +355,146 @@ static void a_failure_is_one_and_the_next_time_does_it(void **state)
     }
 }
 
+/* ---- a store that fails in part ---- */
+
+static segue_backend partly;
+static segue_status part_status[3]; /* of the records of a batch, in order; OK: it is written */
+static segue_status whole_status;   /* of the batch, of which nothing is written then */
+static int n_writes, n_ends;        /* brackets that were opened for writing; that were closed */
+
+static segue_status write_partly(void *self, segue_write *writes, size_t n, segue_call *call)
+{
+    assert_true(n <= 3);
+    if (whole_status != SEGUE_OK) {
+        for (size_t i = 0; i < n; i++) writes[i].status = SEGUE_OK;
+        return segue_fail(call, whole_status, "the batch fails");
+    }
+    for (size_t i = 0; i < n; i++) {
+        if ((writes[i].status = part_status[i]) != SEGUE_OK)
+            (void)segue_fail(call, part_status[i], "part %zu fails", i);
+        else writes[i].status = seg_backend_mem.put(self, &writes[i].put, &writes[i].cas, call);
+    }
+    return SEGUE_OK;
+}
+
+static segue_status note_begin(void *self, bool write, segue_call *call)
+{
+    (void)self;
+    if (call->deadline_ns) fail_msg("a deadline that nobody has set");
+    n_writes += write;
+    return SEGUE_OK;
+}
+
+static void note_end(void *self, segue_call *call)
+{
+    (void)self, (void)call;
+    n_ends++;
+}
+
+/* Of which three have expired. */
+static segue_store *with_three(const char *url)
+{
+    segue_store *s = open_quiet(url);
+    put_expiring(s, "a", 10);
+    put_expiring(s, "b", 11);
+    put_expiring(s, "c", 12);
+    advance(20);
+    return s;
+}
+
+static segue_store *open_partly(void)
+{
+    if (!partly.scheme) {
+        partly = seg_backend_mem;
+        partly.scheme = "partly";
+        partly.write_many = write_partly;
+        partly.begin = note_begin;
+        partly.end = note_end;
+        assert_ok(segue_register_backend(&partly));
+    }
+    return with_three("partly:");
+}
+
+/* What was replaced counts, whatever else fails and in what order; the first failure is told. */
+static void all_that_was_replaced_counts(void **state)
+{
+    static const struct {
+        segue_status parts[3], whole, told;
+        uint64_t n;
+    } rows[] = {
+        {{SEGUE_OK, SEGUE_OK, SEGUE_OK}, SEGUE_OK, SEGUE_OK, 3},
+        {{SEGUE_OK, SEGUE_NO_SPACE, SEGUE_OK}, SEGUE_OK, SEGUE_NO_SPACE, 2},
+        {{SEGUE_IO_ERROR, SEGUE_NO_SPACE, SEGUE_CAS_MISMATCH}, SEGUE_OK, SEGUE_IO_ERROR, 0},
+        {{SEGUE_CAS_MISMATCH, SEGUE_OK, SEGUE_NOT_FOUND}, SEGUE_OK, SEGUE_OK, 1},
+        {{SEGUE_EXISTS, SEGUE_EXISTS, SEGUE_OK}, SEGUE_OK, SEGUE_OK, 1},
+        {{SEGUE_OK, SEGUE_OK, SEGUE_OK}, SEGUE_UNAVAILABLE, SEGUE_UNAVAILABLE, 0},
+        {{SEGUE_OK, SEGUE_OK, SEGUE_OK}, SEGUE_MAYBE_APPLIED, SEGUE_MAYBE_APPLIED, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        segue_store *s = open_partly();
+        uint64_t n = 7;
+        n_writes = n_ends = 0;
+        memcpy(part_status, rows[i].parts, sizeof part_status);
+        whole_status = rows[i].whole;
+        segue_status st = segue_reap(s, 0, &n, &test_err);
+        if (st != rows[i].told || n != rows[i].n)
+            fail_msg("row %zu: %s, %llu replaced, not %s, %llu", i, segue_status_name(st), (unsigned long long)n,
+                     segue_status_name(rows[i].told), (unsigned long long)rows[i].n);
+        assert_int_equal(n_overdue(s), 3 - n);
+        assert_int_equal(n_writes, 1);
+        assert_int_equal(n_ends, 1);
+        segue_close(s);
+    }
+}
+
+/* Without batches they are written one by one: the failure ends it, and those before it count. */
+static void one_by_one_those_before_a_failure_count(void **state)
+{
+    (void)state;
+    for (unsigned nth = 1; nth <= 3; nth++) {
+        segue_store *s = with_three("mem:?caps=-write_many"), *fault = NULL;
+        seg_fault_plan plan = {.ops = SEG_OP_PUT, .nth = nth, .status = SEGUE_NO_SPACE};
+        uint64_t n = 7;
+        assert_ok(seg_fault_open(s, &fault, &test_err));
+        seg_fault_set(fault, &plan);
+        assert_status(segue_reap(fault, 0, &n, &test_err), SEGUE_NO_SPACE);
+        assert_int_equal(n, nth - 1);
+        assert_int_equal(seg_fault_count(fault), nth);
+        must_be_tombstone(s, "a", nth > 1 ? 2 : 1);
+        must_be_tombstone(s, "c", 1);
+        segue_close(fault);
+        segue_close(s);
+    }
+}
+
+/* The failure is told with how many were replaced until then, nothing leaks, and the next time does the rest. */
+static void memory_that_runs_out_is_told_and_done_later(void **state)
+{
+    segue_status st;
+    int n_told = 0;
+    long nth = 0;
+    (void)state;
+    test_memory_begin();
+    segue_store *s = with_three("mem:");
+    do {
+        uint64_t n = 7;
+        long before = atomic_load(&test_memory_live);
+        size_t overdue = n_overdue(s);
+        test_fault_arm(&test_memory, ++nth, true);
+        st = segue_reap(s, 0, &n, &test_err);
+        test_fault_heal(&test_memory);
+        if (st != SEGUE_OK) assert_int_equal(st, SEGUE_NO_MEMORY);
+        if (st != SEGUE_OK) n_told += strstr(test_err.message, "out of memory for what has expired") != NULL;
+        if (st != SEGUE_OK && n == 0) assert_int_equal(atomic_load(&test_memory_live), before);
+        assert_int_equal(n_overdue(s), overdue - n);
+    } while (st != SEGUE_OK);
+    assert_int_equal(n_overdue(s), 0);
+    assert_int_equal(n_told, 1);
+    segue_close(s);
+    test_memory_end();
+}
+
 /* ---- threads ---- */
 
 enum { DOCS = 40 };
@@ -627,6 +769,9 @@ int main(void)
         TEST(memory_that_runs_out_leaves_the_order_right),
         TEST(whoever_is_faster_wins),
         TEST(a_failure_is_one_and_the_next_time_does_it),
+        TEST(all_that_was_replaced_counts),
+        TEST(one_by_one_those_before_a_failure_count),
+        TEST(memory_that_runs_out_is_told_and_done_later),
         TEST(no_write_is_lost_and_none_reaped_twice),
         TEST(several_processes_reap_each_once),
         TEST(a_kill_does_no_harm),

@@ -39,8 +39,8 @@ static segue_status replace_all(segue_store *store, segue_page *page, uint64_t n
     }
     segue_status st = seg_call_write_many(store, writes, page->n, call);
     /* Of a batch that failed nothing was applied, whatever its parts say; one by one, those before the failure were. */
-    bool is_batch = segue_store_caps(store) & SEGUE_CAP_WRITE_MANY;
-    for (size_t i = 0; i < page->n && (st == SEGUE_OK || !is_batch); i++) {
+    bool parts_count = st == SEGUE_OK || !(segue_store_caps(store) & SEGUE_CAP_WRITE_MANY);
+    for (size_t i = 0; i < page->n && parts_count; i++) {
         if (writes[i].status == SEGUE_OK) reaped->n++;
         else if (st == SEGUE_OK && !is_settled(writes[i].status)) st = writes[i].status;
     }
