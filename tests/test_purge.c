@@ -13,6 +13,7 @@
 #include <segue/migrate.h>
 #include <segue/ops.h>
 
+#include "backend/mem/mem.h"
 #include "doc/stage.h"
 #include "store/filters.h"
 #include "support/file.h"
@@ -350,6 +351,264 @@ static void a_dual_store_opens_between_two_pages(void **state)
     segue_close(s);
 }
 
+/* ---- guards and pages come and go in any order ---- */
+
+static bool may_it(void *dual) { return *(const bool *)dual; }
+
+static void each_guard_counts_while_it_is_there(void **state)
+{
+    (void)state;
+    bool may[3] = {true, true, true};
+    segue_store *s = open_url("mem:guarded"), *other = open_url("mem:other");
+    seg_purge_guard guards[3], stranger = {.may_purge = may_it, .dual = may};
+    for (size_t i = 0; i < 3; i++) {
+        guards[i] = (seg_purge_guard){.may_purge = may_it, .dual = &may[i]};
+        seg_purge_guard_add(s, &guards[i]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        may[i] = false;
+        leave_tombstone(s, "k");
+        must_refuse(s, "not clean", "one of three says no");
+        leave_tombstone(other, "k");
+        must_purge(other, 1, "not theirs");
+        may[i] = true;
+        must_purge(s, 1, "all say yes");
+    }
+    may[0] = may[1] = may[2] = false;
+    static const size_t order[] = {1, 0, 2}; /* the middle, the last, the first of the list */
+    for (size_t i = 0; i < 3; i++) {
+        leave_tombstone(s, "k");
+        must_refuse(s, "not clean", "some are left");
+        seg_purge_guard_remove(&stranger);
+        seg_purge_guard_remove(&guards[order[i]]);
+        seg_purge_guard_remove(&guards[order[i]]);
+    }
+    must_purge(s, 1, "none is left");
+    segue_close(other);
+    segue_close(s);
+}
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    bool inside, first_is_over; /* the second erases; the first has returned */
+    segue_store *second;
+    pthread_t thread;
+    segue_status st;
+    uint64_t n;
+} two = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+
+static void set_flag(bool *flag)
+{
+    pthread_mutex_lock(&two.lock);
+    *flag = true;
+    pthread_cond_broadcast(&two.change);
+    pthread_mutex_unlock(&two.lock);
+}
+
+static void wait_for_flag(const bool *flag)
+{
+    pthread_mutex_lock(&two.lock);
+    while (!*flag) pthread_cond_wait(&two.change, &two.lock);
+    pthread_mutex_unlock(&two.lock);
+}
+
+static void *purge_second(void *arg)
+{
+    segue_error err = {0};
+    (void)arg;
+    two.st = segue_purge_tombstones(two.second, &two.n, &err);
+    return NULL;
+}
+
+static void begin_second(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
+{
+    (void)ctx, (void)op, (void)key;
+    if (after || count != 1) return;
+    assert_int_equal(pthread_create(&two.thread, NULL, purge_second, NULL), 0);
+    wait_for_flag(&two.inside);
+}
+
+static void outlast_first(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
+{
+    (void)ctx, (void)op, (void)key, (void)count;
+    if (after) return;
+    set_flag(&two.inside);
+    wait_for_flag(&two.first_is_over);
+}
+
+static void purges_of_two_stores_do_not_wait_for_each_other(void **state)
+{
+    (void)state;
+    segue_store *a = open_url("mem:a"), *b = open_url("mem:b"), *fault = NULL;
+    seg_fault_plan first = {.ops = SEG_OP_ERASE, .hook = begin_second};
+    seg_fault_plan second = {.ops = SEG_OP_ERASE, .hook = outlast_first};
+    leave_tombstone(a, "k");
+    leave_tombstone(b, "k");
+    assert_ok(seg_fault_open(a, &fault, &test_err));
+    assert_ok(seg_fault_open(b, &two.second, &test_err));
+    seg_fault_set(fault, &first);
+    seg_fault_set(two.second, &second);
+    must_purge(fault, 1, "the first, whose page began before");
+    set_flag(&two.first_is_over);
+    assert_int_equal(pthread_join(two.thread, NULL), 0);
+    assert_int_equal(two.st, SEGUE_OK);
+    assert_int_equal(two.n, 1);
+    for (int i = 0; i < 2; i++) { /* and nothing of either is left that a guard would wait for */
+        bool no = false;
+        seg_purge_guard guard = {.may_purge = may_it, .dual = &no};
+        seg_purge_guard_add(i ? a : b, &guard);
+        seg_purge_guard_remove(&guard);
+    }
+    segue_close(two.second);
+    segue_close(fault);
+    segue_close(b);
+    segue_close(a);
+}
+
+/* ---- failures ---- */
+
+enum { MANY = 1100 }; /* more than two pages */
+
+/* Tombstones, and one document before and behind them, and a tombstone of Segue's own. */
+static void plant(segue_store *s)
+{
+    char key[16];
+    segue_call call = seg_call_new(s, 0, &test_err);
+    segue_put put = {.rec = {.key = K("_segue:own"), .is_tombstone = true, .revision = 1}, .condition = SEGUE_IF_ANY};
+    assert_ok(seg_call_put(s, &put, NULL, &call));
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)snprintf(key, sizeof key, "k%04u", i); /* fits */
+        put.rec.key = K(key);
+        assert_ok(seg_call_put(s, &put, NULL, &call));
+    }
+    set(s, "a");
+    set(s, "z");
+}
+
+static size_t n_records(segue_store *s)
+{
+    segue_range all = {.options = SEGUE_SCAN_TOMBSTONES};
+    segue_scan *scan = NULL;
+    const segue_record *rec;
+    size_t n = 0;
+    assert_ok(segue_scan_open(s, &all, &scan, &test_err));
+    while (segue_scan_next(scan, &rec, &test_err) == SEGUE_OK) n++;
+    segue_scan_close(scan);
+    return n;
+}
+
+/* Each scan fails once, and each of some erases: it is told, with how many went until then, and the next time does the rest. */
+static void a_failure_is_told_with_what_was_erased(void **state)
+{
+    static const seg_store_op ops[] = {SEG_OP_SCAN, SEG_OP_ERASE};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        segue_store *s = open_url("mem:"), *fault = NULL;
+        bool fired = true;
+        plant(s);
+        assert_ok(seg_fault_open(s, &fault, &test_err));
+        for (unsigned nth = 1; fired; nth += i ? 400 : 1) {
+            seg_fault_plan plan = {.ops = ops[i], .nth = nth, .status = SEGUE_NO_SPACE};
+            size_t before = n_records(s);
+            uint64_t n = 77777;
+            seg_fault_set(fault, &plan);
+            segue_status st = segue_purge_tombstones(fault, &n, &test_err);
+            fired = seg_fault_fired(fault);
+            if (st != (fired ? SEGUE_NO_SPACE : SEGUE_OK) || n != before - n_records(s) || (i && fired && n != nth - 1))
+                fail_msg("call %u fails: %s, %llu purged", nth, segue_status_name(st), (unsigned long long)n);
+            if (fired && !strstr(test_err.message, "injected")) fail_msg("it says %s", test_err.message);
+            if (fired && !i) plant(s);
+        }
+        assert_int_equal(n_records(s), 2);
+        assert_true(is_there(s, "a") && is_there(s, "z"));
+        segue_close(fault);
+        segue_close(s);
+    }
+}
+
+/* What has come to life meanwhile stays, what is gone is gone; neither ends it, nor counts. */
+static void what_others_did_meanwhile_does_not_count(void **state)
+{
+    static const segue_status answers[] = {SEGUE_CAS_MISMATCH, SEGUE_NOT_FOUND};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        segue_store *s = open_url("mem:"), *fault = NULL;
+        seg_fault_plan plan = {.ops = SEG_OP_ERASE, .nth = 2, .status = answers[i]};
+        leave_tombstone(s, "j");
+        leave_tombstone(s, "k");
+        leave_tombstone(s, "l");
+        assert_ok(seg_fault_open(s, &fault, &test_err));
+        seg_fault_set(fault, &plan);
+        must_purge(fault, 2, segue_status_name(answers[i]));
+        assert_true(is_there(s, "k"));
+        assert_ok(segue_purge_tombstones(s, NULL, NULL));
+        assert_false(is_there(s, "k"));
+        segue_close(fault);
+        segue_close(s);
+    }
+}
+
+/* ---- brackets ---- */
+
+static segue_backend bracketed;
+static char brackets[32]; /* "r" and "w" open one, ")" closes it */
+static segue_status begin_status;
+
+static segue_status note_begin(void *self, bool write, segue_call *call)
+{
+    (void)self;
+    if (call->deadline_ns) fail_msg("a deadline that nobody has set");
+    if (write && begin_status != SEGUE_OK) return segue_fail(call, begin_status, "nobody may write");
+    (void)snprintf(brackets + strlen(brackets), sizeof brackets - strlen(brackets), write ? "w" : "r"); /* few */
+    return SEGUE_OK;
+}
+
+static void note_end(void *self, segue_call *call)
+{
+    (void)self, (void)call;
+    (void)snprintf(brackets + strlen(brackets), sizeof brackets - strlen(brackets), ")");
+}
+
+static void brackets_are(const char *want, const char *when)
+{
+    if (strcmp(brackets, want) != 0) fail_msg("%s: %s, not %s", when, brackets, want);
+    brackets[0] = 0;
+}
+
+/* It is asked first, so that whoever may not purge need not wait until he may write. */
+static void it_is_asked_before_it_may_write(void **state)
+{
+    (void)state;
+    bracketed = seg_backend_mem;
+    bracketed.scheme = "bracketed";
+    bracketed.begin = note_begin;
+    bracketed.end = note_end;
+    assert_ok(segue_register_backend(&bracketed));
+    segue_store *s = open_url("bracketed:");
+    leave_tombstone(s, "k");
+    put_stage(s, "m", "sealed");
+    brackets[0] = 0;
+    must_refuse(s, "sealed", "by a migration");
+    brackets_are("r)", "by a migration");
+    put_stage(s, "m", "clean");
+    bool no = false;
+    uint64_t n = 77;
+    seg_purge_guard guard = {.may_purge = may_it, .dual = &no};
+    seg_purge_guard_add(s, &guard);
+    must_refuse(s, "not clean", "by a guard");
+    brackets_are("r)", "by a guard");
+    seg_purge_guard_remove(&guard);
+    begin_status = SEGUE_UNAVAILABLE;
+    assert_status(segue_purge_tombstones(s, &n, &test_err), SEGUE_UNAVAILABLE);
+    assert_int_equal(n, 0);
+    brackets_are("r)", "without a bracket to write");
+    begin_status = SEGUE_OK;
+    must_purge(s, 1, "in the end");
+    brackets_are("r)w)", "in the end");
+    segue_close(s);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, test_make_folder, test_remove_folder)
@@ -360,6 +619,11 @@ int main(void)
         TEST(a_dual_store_that_is_closed_needs_nothing),
         TEST(what_begins_meanwhile_ends_it),
         TEST(a_dual_store_opens_between_two_pages),
+        TEST(each_guard_counts_while_it_is_there),
+        TEST(purges_of_two_stores_do_not_wait_for_each_other),
+        TEST(a_failure_is_told_with_what_was_erased),
+        TEST(what_others_did_meanwhile_does_not_count),
+        TEST(it_is_asked_before_it_may_write),
     };
     return cmocka_run_group_tests_name("test_purge", tests, NULL, NULL);
 }
