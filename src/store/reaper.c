@@ -185,7 +185,14 @@ static void settle_turn(segue_store *store, bool allowed, segue_status st, const
     }
 }
 
-/* A page of the store's. With the lock, which is released meanwhile. What is stored from here on is noted anew. */
+/* What is stored from here on, through whatever handle, is noted anew. */
+static void forget_due(const segue_store *store)
+{
+    for (segue_store *s = reaper.stores; s; s = s->reaping.next)
+        if (seg_store_same(s, store)) atomic_store_explicit(&s->reaping.due, 0, memory_order_relaxed);
+}
+
+/* A page of the store's. With the lock, which is released meanwhile. */
 static void take_turn(segue_store *store, segue_page *page)
 {
     seg_reaped reaped = {0};
@@ -193,7 +200,7 @@ static void take_turn(segue_store *store, segue_page *page)
     segue_error err = {0};
     uint32_t due = due_of(store);
     bool allowed = enter_guards(store);
-    atomic_store_explicit(&store->reaping.due, 0, memory_order_relaxed);
+    forget_due(store);
     reaper.busy = store;
     pthread_mutex_unlock(&reaper.lock);
     if (allowed) {
