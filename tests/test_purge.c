@@ -17,6 +17,7 @@
 #include "doc/stage.h"
 #include "store/filters.h"
 #include "support/file.h"
+#include "support/memory.h"
 
 #define K(text) segue_str(text)
 
@@ -299,6 +300,8 @@ static void tell(bool *what)
 static void tell_and_sleep(void *ctx, int64_t ns)
 {
     (void)ctx;
+    int64_t most = late.waits ? 10000000 : 100000; /* longer each time, at most that */
+    if (ns < 1 || ns > most) fail_msg("it waits for %lld ns", (long long)ns);
     tell(&late.waits);
     segue_env_default()->sleep_ns(NULL, ns);
 }
@@ -385,6 +388,71 @@ static void each_guard_counts_while_it_is_there(void **state)
     }
     must_purge(s, 1, "none is left");
     segue_close(other);
+    segue_close(s);
+}
+
+/* Whoever comes and goes while a guard is asked. */
+static struct {
+    segue_store *store; /* another one */
+    seg_purge_guard comes, goes;
+    pthread_t threads[2];
+    _Atomic int n_through;
+    int n_asked, at; /* they try when it is asked the how manieth time */
+} passing;
+
+static bool yes(void *dual) { return (void)dual, true; }
+
+static void *come(void *arg)
+{
+    (void)arg;
+    seg_purge_guard_add(passing.store, &passing.comes);
+    atomic_fetch_add(&passing.n_through, 1);
+    return NULL;
+}
+
+static void *go(void *arg)
+{
+    (void)arg;
+    seg_purge_guard_remove(&passing.goes);
+    atomic_fetch_add(&passing.n_through, 1);
+    return NULL;
+}
+
+static bool ask_while_others_try(void *dual)
+{
+    (void)dual;
+    if (++passing.n_asked != passing.at) return true;
+    assert_int_equal(pthread_create(&passing.threads[0], NULL, come, NULL), 0);
+    assert_int_equal(pthread_create(&passing.threads[1], NULL, go, NULL), 0);
+    for (int i = 0; i < 20; i++) { /* that they wait cannot be seen, only that they do not */
+        segue_env_default()->sleep_ns(NULL, 1000000);
+        if (atomic_load(&passing.n_through)) fail_msg("a guard comes or goes while another one is asked");
+    }
+    return true;
+}
+
+/* It is asked before all, and before each page. */
+static void no_guard_comes_or_goes_while_one_is_asked(void **state)
+{
+    (void)state;
+    segue_store *s = open_url("mem:");
+    seg_purge_guard guard = {.may_purge = ask_while_others_try};
+    passing.store = open_url("mem:elsewhere");
+    passing.n_asked = 0;
+    seg_purge_guard_add(s, &guard);
+    for (int i = 0; i < 2; i++) {
+        leave_tombstone(s, "k");
+        passing.comes = passing.goes = (seg_purge_guard){.may_purge = yes};
+        seg_purge_guard_add(passing.store, &passing.goes);
+        atomic_store(&passing.n_through, 0);
+        passing.at = i ? 4 : 1;
+        must_purge(s, 1, "asked while others try");
+        for (int n = 0; n < 2; n++) assert_int_equal(pthread_join(passing.threads[n], NULL), 0);
+        seg_purge_guard_remove(&passing.comes);
+    }
+    assert_int_equal(passing.n_asked, 4);
+    seg_purge_guard_remove(&guard);
+    segue_close(passing.store);
     segue_close(s);
 }
 
@@ -527,6 +595,45 @@ static void a_failure_is_told_with_what_was_erased(void **state)
     }
 }
 
+enum { AT_EACH_END = 60 };
+
+/* Memory that runs out for a moment or for good is told, not taken for an answer, and nothing leaks. Two pages of records, and
+ * three of migrations. */
+static void without_memory_it_is_told(void **state)
+{
+    (void)state;
+    test_memory_begin();
+    segue_store *s = open_url("mem:");
+    char name[16];
+    for (unsigned i = 0; i < 40; i++) {
+        (void)snprintf(name, sizeof name, "m%02u", i); /* fits */
+        put_stage(s, name, "clean");
+    }
+    for (unsigned i = 0; i < 520; i++) {
+        (void)snprintf(name, sizeof name, "k%03u", i); /* fits */
+        set(s, name);
+    }
+    long total = 0;
+    for (long nth = 0; nth <= 2 * total + 2; nth++) {
+        if (total && nth / 2 > AT_EACH_END && nth / 2 < total - AT_EACH_END) continue; /* the same again and again */
+        leave_tombstone(s, "x");
+        long before = atomic_load(&test_memory_live);
+        uint64_t n = 77;
+        test_fault_arm(&test_memory, nth / 2, nth % 2);
+        segue_status st = segue_purge_tombstones(s, &n, &test_err);
+        bool fired = atomic_load(&test_memory.fired);
+        if (!total) total = atomic_load(&test_memory.seen);
+        test_fault_arm(&test_memory, 0, false);
+        if (st != (fired ? SEGUE_NO_MEMORY : SEGUE_OK) || n != !is_there(s, "x"))
+            fail_msg("allocation %ld of %ld fails: %s, %llu purged", nth / 2, total, segue_status_name(st),
+                     (unsigned long long)n);
+        if (fired && (test_err.status != SEGUE_NO_MEMORY || !test_err.message[0])) fail_msg("without a sentence");
+        if (fired && n == 0 && atomic_load(&test_memory_live) != before) fail_msg("allocation %ld: a leak", nth / 2);
+    }
+    segue_close(s);
+    test_memory_end();
+}
+
 /* What has come to life meanwhile stays, what is gone is gone; neither ends it, nor counts. */
 static void what_others_did_meanwhile_does_not_count(void **state)
 {
@@ -620,8 +727,10 @@ int main(void)
         TEST(what_begins_meanwhile_ends_it),
         TEST(a_dual_store_opens_between_two_pages),
         TEST(each_guard_counts_while_it_is_there),
+        TEST(no_guard_comes_or_goes_while_one_is_asked),
         TEST(purges_of_two_stores_do_not_wait_for_each_other),
         TEST(a_failure_is_told_with_what_was_erased),
+        TEST(without_memory_it_is_told),
         TEST(what_others_did_meanwhile_does_not_count),
         TEST(it_is_asked_before_it_may_write),
     };
