@@ -10,6 +10,7 @@
 
 #include <segue/ops.h>
 
+#include "backend/mem/mem.h"
 #include "base/base.h"
 #include "store/filters.h"
 #include "support/memory.h"
@@ -328,11 +329,17 @@ static void a_callback_that_asks_to_is_called_again(void **state)
         OK(update(s, &p, NULL));
         SAW("first|first|");
         BODY_IS("new");
+        segue_error before = s->err;
+        OK(update(s, &p, NULL)); /* it met nobody: the error is not touched */
+        assert_memory_equal(&before, &s->err, sizeof before);
         put(s, "second");
+        script stopped = {.answers = {SEGUE_RETRY, SEGUE_CANCELLED}};
+        REFUSED(CANCELLED, "the update of \"k\" was stopped by its callback; nothing was written",
+                update(s, &stopped, &options));
         OK(update(s, &p, &options));
         SAW("old|second|"); /* and then it is read */
         BODY_IS("new");
-        OUTCOME_IS(true, s->doc.rec.cas, 4);
+        OUTCOME_IS(true, s->doc.rec.cas, 5);
         scene_close(s);
     }
 }
@@ -540,6 +547,47 @@ static void a_replacement_without_a_read_is_one_put(void **state)
     }
 }
 
+/* An engine that says nothing of what it has done. */
+static segue_status mutate_and_forget(void *self, segue_slice key, const segue_mutation *m, uint64_t write_id,
+                                      uint64_t cas_floor, bool require_record, segue_doc *base, segue_outcome *outcome,
+                                      segue_doc *doc, segue_call *call)
+{
+    segue_outcome ignored;
+    (void)outcome, (void)doc;
+    segue_status st = seg_backend_mem.mutate(self, key, m, write_id, cas_floor, require_record, base, &ignored, NULL,
+                                             call);
+    return st == SEGUE_OK ? segue_fail(call, SEGUE_MAYBE_APPLIED, "the line went dead") : st;
+}
+
+static void what_an_engine_did_not_say_is_read(void **state)
+{
+    (void)state;
+    static segue_backend forgetful;
+    segue_store *store = NULL;
+    segue_error err = {0};
+    segue_doc doc = {0}, now = {0};
+    segue_outcome outcome = {0};
+    segue_mutation m = {.body_op = SEGUE_BODY_ADD, .delta = 2, .has_initial = true, .initial = 40};
+    forgetful = seg_backend_mem;
+    forgetful.scheme = "forgetful";
+    forgetful.mutate = mutate_and_forget;
+    assert_int_equal(segue_register_backend(&forgetful), SEGUE_OK);
+    assert_int_equal(segue_open("forgetful:", NULL, &store, &err), SEGUE_OK);
+    for (unsigned i = 1; i <= 3; i++) {
+        outcome = (segue_outcome){0};
+        segue_status st = segue_mutate(store, K("k"), &m, NULL, &outcome, i == 2 ? NULL : &doc, &err);
+        assert_int_equal(segue_get(store, K("k"), NULL, &now, &err), SEGUE_OK);
+        if (st != SEGUE_OK || !outcome.written || outcome.counter != 38 + 2 * i || outcome.revision != i ||
+            outcome.cas != now.rec.cas)
+            fail_msg("%s: written %d, counter %llu, revision %llu", segue_status_name(st), outcome.written,
+                     (unsigned long long)outcome.counter, (unsigned long long)outcome.revision);
+        if (i != 2) assert_true(doc.rec.cas == now.rec.cas && segue_slice_equal(doc.rec.body, now.rec.body));
+    }
+    segue_doc_free(&doc);
+    segue_doc_free(&now);
+    segue_close(store);
+}
+
 /* What did not arrive is sent again under the same condition, which only one of the two can meet. */
 static void what_did_not_arrive_is_sent_again(void **state)
 {
@@ -641,6 +689,7 @@ int main(void)
         cmocka_unit_test(what_was_known_may_be_otherwise),
         cmocka_unit_test(who_loses_waits_longer_each_time_until_the_deadline),
         cmocka_unit_test(what_is_found_by_its_id_is_told_whole),
+        cmocka_unit_test(what_an_engine_did_not_say_is_read),
         cmocka_unit_test(a_replacement_without_a_read_is_one_put),
         cmocka_unit_test(what_did_not_arrive_is_sent_again),
         cmocka_unit_test(what_cannot_be_told_is_not_called_a_failure),

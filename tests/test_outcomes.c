@@ -358,6 +358,30 @@ static void what_was_purged_meanwhile_does_not_come_back(void **state)
     world_close(&w);
 }
 
+static void the_record_vanishes(world *w)
+{
+    segue_call call = seg_call_new(w->p, 0, &w->err);
+    MUST(segue_get_record(w->p, K("k"), NULL, &w->doc, &w->err));
+    MUST(seg_call_erase(w->p, K("k"), w->doc.rec.cas, &call));
+}
+
+/* As if another process had purged it: what was read before is forgotten. */
+static void what_vanished_meanwhile_is_made_anew(void **state)
+{
+    (void)state;
+    world w;
+    uint64_t initial = 100, value = 0;
+    segue_options options = {.timeout_ns = INT64_C(1000000000)};
+    world_open(&w, "-mutate", "", SEGUE_PHASE_FORWARD);
+    prepare(&w, IN_PRIMARY);
+    world_inject(&w, PRIMARY, SEG_OP_PUT, 1, false, the_record_vanishes);
+    must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_none(), &options, &value, &w.err), "incr", __LINE__);
+    assert_true(w.taken);
+    assert_int_equal(value, 100);
+    assert_int_equal(revision_of(&w), 1);
+    world_close(&w);
+}
+
 /* Others are always faster. */
 static void an_update_that_never_wins_times_out(void **state)
 {
@@ -380,7 +404,7 @@ static void an_update_that_never_wins_times_out(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[N_VERBS + 6];
+    struct CMUnitTest tests[N_VERBS + 7];
     size_t n = 0;
     for (size_t i = 0; i < N_VERBS; i++) {
         union {
@@ -394,6 +418,7 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_write_that_was_written_over_stays_unknown);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_number_that_has_expired_is_not_made_up);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_was_purged_meanwhile_does_not_come_back);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_vanished_meanwhile_is_made_anew);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_update_that_never_wins_times_out);
     return _cmocka_run_group_tests("outcomes", tests, n, NULL, NULL);
 }

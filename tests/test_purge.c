@@ -228,6 +228,20 @@ static void a_dual_store_needs_those_of_its_primary_until_it_is_clean(void **sta
     }
 }
 
+/* It says so itself, and at once: whoever asks need not wait until writers may go on. */
+static void a_dual_store_that_is_held_is_not_waited_for(void **state)
+{
+    (void)state;
+    segue_store *p = open_url("mem:p"), *f = open_url("mem:f"), *dual = NULL;
+    segue_dual_options held = {SEGUE_PHASE_HOLD};
+    assert_ok(segue_dual_open(p, f, &held, &dual, &test_err));
+    leave_tombstone(p, "k");
+    must_refuse(dual, "tombstones hide the fallback until the dual store is clean", "held");
+    segue_close(dual);
+    segue_close(f);
+    segue_close(p);
+}
+
 static void a_dual_store_that_is_closed_needs_nothing(void **state)
 {
     (void)state;
@@ -595,6 +609,42 @@ static void a_failure_is_told_with_what_was_erased(void **state)
     }
 }
 
+/* A page goes on behind the last record of the one before. What is beside the status records is none. */
+static void each_record_is_read_once(void **state)
+{
+    (void)state;
+    enum { PAGE = 512, STATUS_PAGE = 16 };
+    segue_store *s = open_url("mem:"), *fault = NULL;
+    segue_call call = seg_call_new(s, 0, &test_err);
+    segue_put put = {.rec = {.body = K("{}"), .revision = 1}, .condition = SEGUE_IF_ANY};
+    seg_fault_plan plan = {.ops = SEG_OP_SCAN};
+    const char *const beside[] = {"_segue:migration;", "_segue:migration;m", "_segue:migration", "_segue:migration9m"};
+    char name[16];
+    for (size_t i = 0; i < 4; i++) {
+        put.rec.key = K(beside[i]);
+        assert_ok(seg_call_put(s, &put, NULL, &call));
+    }
+    for (unsigned i = 0; i < 3 * STATUS_PAGE - 1; i++) {
+        (void)snprintf(name, sizeof name, "m%02u", i); /* fits */
+        put_stage(s, name, "clean");
+    }
+    unsigned n_own = 4 + 3 * STATUS_PAGE - 1;
+    for (unsigned i = 0; i < 3 * PAGE - 1 - n_own; i++) {
+        (void)snprintf(name, sizeof name, "k%04u", i); /* fits */
+        set(s, name);
+    }
+    assert_ok(seg_fault_open(s, &fault, &test_err));
+    seg_fault_set(fault, &plan);
+    must_purge(fault, 0, "no tombstones");
+    assert_int_equal(seg_fault_count(fault), 3 + 3);
+    assert_ok(segue_delete(s, K("k0000"), NULL, &test_err));
+    seg_fault_set(fault, &plan);
+    must_purge(fault, 1, "one tombstone");
+    assert_int_equal(seg_fault_count(fault), 3 + 3 + 3); /* asked once more before it */
+    segue_close(fault);
+    segue_close(s);
+}
+
 enum { AT_EACH_END = 60 };
 
 /* Memory that runs out for a moment or for good is told, not taken for an answer, and nothing leaks. Two pages of records, and
@@ -660,13 +710,13 @@ static void what_others_did_meanwhile_does_not_count(void **state)
 
 static segue_backend bracketed;
 static char brackets[32]; /* "r" and "w" open one, ")" closes it */
-static segue_status begin_status;
+static char fails_at;     /* which one cannot be opened */
 
 static segue_status note_begin(void *self, bool write, segue_call *call)
 {
     (void)self;
     if (call->deadline_ns) fail_msg("a deadline that nobody has set");
-    if (write && begin_status != SEGUE_OK) return segue_fail(call, begin_status, "nobody may write");
+    if (fails_at == (write ? 'w' : 'r')) return segue_fail(call, SEGUE_UNAVAILABLE, "nobody comes in");
     (void)snprintf(brackets + strlen(brackets), sizeof brackets - strlen(brackets), write ? "w" : "r"); /* few */
     return SEGUE_OK;
 }
@@ -706,11 +756,13 @@ static void it_is_asked_before_it_may_write(void **state)
     must_refuse(s, "not clean", "by a guard");
     brackets_are("r)", "by a guard");
     seg_purge_guard_remove(&guard);
-    begin_status = SEGUE_UNAVAILABLE;
-    assert_status(segue_purge_tombstones(s, &n, &test_err), SEGUE_UNAVAILABLE);
-    assert_int_equal(n, 0);
-    brackets_are("r)", "without a bracket to write");
-    begin_status = SEGUE_OK;
+    for (const char *at = "rw"; *at; at++) {
+        fails_at = *at;
+        assert_status(segue_purge_tombstones(s, &n, &test_err), SEGUE_UNAVAILABLE);
+        assert_int_equal(n, 0);
+        brackets_are(*at == 'r' ? "" : "r)", "when one cannot be opened");
+    }
+    fails_at = 0;
     must_purge(s, 1, "in the end");
     brackets_are("r)w)", "in the end");
     segue_close(s);
@@ -723,6 +775,7 @@ int main(void)
         TEST(a_migration_under_any_name_needs_them_until_it_is_clean),
         TEST(every_record_must_say_that_it_is_clean),
         TEST(a_dual_store_needs_those_of_its_primary_until_it_is_clean),
+        TEST(a_dual_store_that_is_held_is_not_waited_for),
         TEST(a_dual_store_that_is_closed_needs_nothing),
         TEST(what_begins_meanwhile_ends_it),
         TEST(a_dual_store_opens_between_two_pages),
@@ -730,6 +783,7 @@ int main(void)
         TEST(no_guard_comes_or_goes_while_one_is_asked),
         TEST(purges_of_two_stores_do_not_wait_for_each_other),
         TEST(a_failure_is_told_with_what_was_erased),
+        TEST(each_record_is_read_once),
         TEST(without_memory_it_is_told),
         TEST(what_others_did_meanwhile_does_not_count),
         TEST(it_is_asked_before_it_may_write),

@@ -360,7 +360,8 @@ static void a_failure_is_one_and_the_next_time_does_it(void **state)
 static segue_backend partly;
 static segue_status part_status[3]; /* of the records of a batch, in order; OK: it is written */
 static segue_status whole_status;   /* of the batch, of which nothing is written then */
-static int n_writes, n_ends;        /* brackets that were opened for writing; that were closed */
+static segue_status begin_status;
+static int n_writes, n_ends; /* brackets that were opened for writing; that were closed */
 
 static segue_status write_partly(void *self, segue_write *writes, size_t n, segue_call *call)
 {
@@ -382,7 +383,7 @@ static segue_status note_begin(void *self, bool write, segue_call *call)
     (void)self;
     if (call->deadline_ns) fail_msg("a deadline that nobody has set");
     n_writes += write;
-    return SEGUE_OK;
+    return begin_status == SEGUE_OK ? SEGUE_OK : segue_fail(call, begin_status, "nobody may write");
 }
 
 static void note_end(void *self, segue_call *call)
@@ -443,6 +444,11 @@ static void all_that_was_replaced_counts(void **state)
                      segue_status_name(rows[i].told), (unsigned long long)rows[i].n);
         assert_int_equal(n_overdue(s), 3 - n);
         assert_int_equal(n_writes, 1);
+        assert_int_equal(n_ends, 1);
+        begin_status = SEGUE_READ_ONLY;
+        assert_status(segue_reap(s, 0, &n, &test_err), SEGUE_READ_ONLY);
+        begin_status = SEGUE_OK;
+        assert_int_equal(n, 0);
         assert_int_equal(n_ends, 1);
         segue_close(s);
     }

@@ -418,6 +418,7 @@ static void a_write_does_not_call_dead_what_was_given_more_time(void **state)
     segue_env env = *segue_env_default();
     env.wall_ns = slow_wall_ns;
     segue_open_options options = {&env, SEGUE_OPEN_NO_REAPER};
+    segue_doc doc = {0};
     slow.now_ns = INT64_C(1800000000) * 1000000000;
     ASSERT_OK(segue_open("mem:?caps=-mutate", &options, &slow.store, &err));
     for (size_t i = 0; i < sizeof writes / sizeof *writes; i++)
@@ -427,7 +428,12 @@ static void a_write_does_not_call_dead_what_was_given_more_time(void **state)
             slow.at = at;
             ASSERT_OK(writes[i](slow.store));
             assert_int_equal(slow.at, 0);
+            ASSERT_OK(segue_get_record(slow.store, segue_str("k"), NULL, &doc, &err));
+            assert_int_equal(doc.rec.is_tombstone, i == 0); /* and it was done */
+            if (i == 1) assert_int_equal(doc.rec.expiry, UINT32_MAX - 1);
+            if (i == 2) assert_int_equal(doc.rec.body.size, 2);
         }
+    segue_doc_free(&doc);
     segue_close(slow.store);
 }
 
