@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -301,8 +302,12 @@ static void at_most_16_macros_are_expanded(void **state)
     segue_xattr x = {K("_s"), K(text)};
     for (size_t n = 0; n <= MOST + 2; n++)
         for (size_t more = 0; n + more <= MOST + 2; more++) {
-            segue_update_options options = {.macros = macros, .n_macros = n};
-            segue_xattr_write w = {K("1"), .set = &x, .n_set = 1, .macros = macros + n, .n_macros = more};
+            segue_macro *first = malloc(n * sizeof *first + 1), *rest = malloc(more * sizeof *rest + 1);
+            assert_true(first && rest); /* not a byte more than is given */
+            memcpy(first, macros, n * sizeof *first);
+            memcpy(rest, macros + n, more * sizeof *rest);
+            segue_update_options options = {.macros = first, .n_macros = n};
+            segue_xattr_write w = {K("1"), .set = &x, .n_set = 1, .macros = rest, .n_macros = more};
             segue_outcome outcome = {0};
             segue_status st = segue_write_update_with_xattrs(store, K("k"), set_with_macros, &w, &options, &outcome,
                                                              &err);
@@ -321,6 +326,192 @@ static void at_most_16_macros_are_expanded(void **state)
     segue_doc_free(&doc);
 }
 
+/* ---- update with xattrs ---- */
+
+typedef enum presence { NOTHING, LIVE, DEAD } presence;
+
+static const segue_xattr some_set = {{"_b", 2}, {"2", 1}}, no_value = {{"_v", 2}, {NULL, 0}};
+static const segue_slice there = {"_s", 2}, missing = {"_m", 2};
+
+/* "k" with the xattr _s. */
+static uint64_t plant(presence p)
+{
+    segue_xattr x = {K("_s"), K("1")};
+    segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = K("old"), .set_xattrs = &x, .n_set_xattrs = 1};
+    segue_doc doc = {0};
+    uint64_t cas = 0;
+    OK(segue_set(store, K("k"), K("1"), segue_expiry_none(), NULL, NULL, &err));
+    OK(segue_delete(store, K("k"), NULL, &err));
+    OK(segue_purge_tombstones(store, NULL, &err));
+    if (p != NOTHING) OK(segue_mutate(store, K("k"), &m, NULL, NULL, NULL, &err));
+    if (p == DEAD) OK(segue_delete(store, K("k"), NULL, &err));
+    if (segue_get_record(store, K("k"), NULL, &doc, &err) == SEGUE_OK) cas = doc.rec.cas;
+    segue_doc_free(&doc);
+    return cas;
+}
+
+/* "L<new>{_b=2,}" or "D{}" or "-". */
+static const char *show(char out[64])
+{
+    segue_doc doc = {0};
+    (void)snprintf(out, 64, "-");
+    if (segue_get_record(store, K("k"), NULL, &doc, &err) == SEGUE_OK) {
+        int n = doc.rec.is_tombstone
+                    ? snprintf(out, 64, "D{")
+                    : snprintf(out, 64, "L<%.*s>{", (int)doc.rec.body.size, doc.rec.body.data); /* all fit */
+        for (size_t i = 0; i < doc.rec.n_xattrs; i++)
+            n += snprintf(out + n, 64 - (size_t)n, "%.*s,", (int)doc.rec.xattrs[i].name.size,
+                          doc.rec.xattrs[i].name.data);
+        (void)snprintf(out + n, 64 - (size_t)n, "}");
+    }
+    segue_doc_free(&doc);
+    return out;
+}
+
+static segue_status answer(void *ctx, const segue_record *current, segue_updated *u)
+{
+    (void)current;
+    *u = *(const segue_updated *)ctx;
+    return SEGUE_OK;
+}
+
+static void each_update_does_what_it_asks_or_says_why_not(void **state)
+{
+    (void)state;
+    static const struct {
+        presence was;
+        const char *body;
+        const segue_xattr *set;
+        const segue_slice *drop;
+        bool dead;
+        segue_status st;
+        const char *says, *is;
+    } rows[] = {
+        {NOTHING, "new", NULL, NULL, false, SEGUE_OK, "", "L<new>{}"},
+        {NOTHING, "new", &some_set, NULL, false, SEGUE_OK, "", "L<new>{_b,}"},
+        {NOTHING, "new", &some_set, &missing, false, SEGUE_OK, "", "L<new>{_b,}"},
+        {NOTHING, "new", NULL, &missing, false, SEGUE_OK, "", "L<new>{}"},
+        {NOTHING, NULL, NULL, NULL, false, SEGUE_XATTRS_REQUIRED, "\"k\": neither a body nor xattrs", "-"},
+        {NOTHING, NULL, &some_set, NULL, false, SEGUE_BODY_REQUIRED, "\"k\": a document that is not there", "-"},
+        {NOTHING, NULL, &some_set, NULL, true, SEGUE_OK, "", "D{_b,}"},
+        {NOTHING, NULL, NULL, NULL, true, SEGUE_XATTRS_REQUIRED, "\"k\": neither", "-"},
+        {NOTHING, "new", &no_value, NULL, false, SEGUE_XATTR_VALUE_REQUIRED, "\"k\": xattr \"_v\" was given", "-"},
+        {LIVE, "new", NULL, NULL, false, SEGUE_OK, "", "L<new>{_s,}"},
+        {LIVE, "new", &some_set, &there, false, SEGUE_OK, "", "L<new>{_b,}"},
+        {LIVE, "new", NULL, &there, false, SEGUE_OK, "", "L<new>{}"},
+        {LIVE, "new", NULL, &missing, false, SEGUE_PATH_NOT_FOUND, "\"_m\"", "L<old>{_s,}"},
+        {LIVE, NULL, NULL, &there, false, SEGUE_OK, "", "L<old>{}"},
+        {LIVE, NULL, &some_set, NULL, false, SEGUE_OK, "", "L<old>{_b,_s,}"},
+        {LIVE, NULL, NULL, NULL, false, SEGUE_XATTRS_REQUIRED, "\"k\": neither", "L<old>{_s,}"},
+        {LIVE, NULL, &some_set, NULL, true, SEGUE_OK, "", "D{_b,_s,}"},
+        {LIVE, NULL, &some_set, &there, true, SEGUE_OK, "", "D{_b,}"},
+        {LIVE, NULL, NULL, &there, true, SEGUE_XATTRS_REQUIRED, "\"k\": neither", "L<old>{_s,}"},
+        {LIVE, NULL, &no_value, NULL, false, SEGUE_XATTR_VALUE_REQUIRED, "\"k\": xattr \"_v\"", "L<old>{_s,}"},
+        {DEAD, "new", NULL, NULL, false, SEGUE_OK, "", "L<new>{}"},
+        {DEAD, "new", &some_set, NULL, false, SEGUE_OK, "", "L<new>{_b,}"},
+        {DEAD, "new", &some_set, &there, false, SEGUE_XATTR_DROP_ON_TOMBSTONE,
+         "\"k\": there is no xattr \"_s\" to drop from a body that is written over a tombstone", "D{_s,}"},
+        {DEAD, NULL, &some_set, NULL, false, SEGUE_BODY_REQUIRED, "\"k\": a document that is not there", "D{_s,}"},
+        {DEAD, NULL, &some_set, NULL, true, SEGUE_OK, "", "D{_b,_s,}"},
+        {DEAD, NULL, &some_set, &there, true, SEGUE_OK, "", "D{_b,}"},
+    };
+    for (size_t i = 0; i < N(rows); i++) {
+        char is[64];
+        uint64_t cas = plant(rows[i].was);
+        segue_updated u = {.is_tombstone = rows[i].dead};
+        segue_outcome outcome = {0};
+        if (rows[i].body) u.write.body = K(rows[i].body);
+        u.write.set = rows[i].set;
+        u.write.n_set = rows[i].set != NULL;
+        u.write.drop = rows[i].drop;
+        u.write.n_drop = rows[i].drop != NULL;
+        segue_status st = segue_write_update_with_xattrs(store, K("k"), answer, &u, NULL, &outcome, &err);
+        segue_error said = err;
+        if (st != rows[i].st || strcmp(show(is), rows[i].is) != 0 ||
+            (st != SEGUE_OK && (said.status != st || !strstr(said.message, rows[i].says))))
+            fail_msg("row %zu: %s (\"%s\"), %s; not %s, %s", i, segue_status_name(st), said.message, show(is),
+                     segue_status_name(rows[i].st), rows[i].is);
+        if (st != SEGUE_OK) /* nobody need listen */
+            must(st, segue_write_update_with_xattrs(store, K("k"), answer, &u, NULL, NULL, NULL), __LINE__);
+        if (st == SEGUE_OK) assert_true(outcome.written && outcome.cas > cas);
+        else assert_int_equal(outcome.cas, 0);
+    }
+}
+
+static int n_answers;
+
+static segue_status answer_later(void *ctx, const segue_record *current, segue_updated *u)
+{
+    const segue_status *answers = ctx;
+    (void)current;
+    if (u->write.body.data || u->write.n_set || u->is_tombstone) fail_msg("it finds what it has written before");
+    u->write.body = K("new");
+    u->write.set = &some_set;
+    u->write.n_set = 1;
+    return answers[n_answers++];
+}
+
+/* Its own status ends it; called again, it begins anew. */
+static void an_update_is_ended_by_its_callback(void **state)
+{
+    (void)state;
+    char is[64];
+    segue_status later[] = {SEGUE_RETRY, SEGUE_RETRY, SEGUE_OK}, never[] = {SEGUE_RETRY, SEGUE_CANCELLED};
+    (void)plant(LIVE);
+    n_answers = 0;
+    REFUSED(CANCELLED, "the update of \"k\" was stopped by its callback; nothing was written",
+            segue_write_update_with_xattrs(store, K("k"), answer_later, never, NULL, NULL, &err));
+    assert_string_equal(show(is), "L<old>{_s,}");
+    n_answers = 0;
+    OK(segue_write_update_with_xattrs(store, K("k"), answer_later, later, NULL, NULL, &err));
+    assert_int_equal(n_answers, 3);
+    assert_string_equal(show(is), "L<new>{_b,_s,}");
+}
+
+/* ---- writes of bodies and xattrs ---- */
+
+static void what_cannot_be_written_changes_nothing(void **state)
+{
+    (void)state;
+    char is[64];
+    uint64_t cas = plant(LIVE), after = 7;
+    segue_slice drop[] = {K("_s")};
+    segue_xattr_write body = {.body = K("new"), .set = &some_set, .n_set = 1}, empty = {.set = &no_value, .n_set = 1},
+                      dropping = {.body = K("new"), .drop = drop, .n_drop = 1};
+    REFUSED(INVALID_ARGUMENT, "a tombstone has no body",
+            segue_write_tombstone(store, K("k"), cas, true, &body, NULL, &after, &err));
+    REFUSED(XATTR_VALUE_REQUIRED, "\"k\": xattr \"_v\" was given without a value",
+            segue_write_tombstone(store, K("k"), cas, true, &empty, NULL, &after, &err));
+    REFUSED(XATTR_VALUE_REQUIRED, "\"k\": xattr \"_v\" was given without a value",
+            segue_write_with_xattrs(store, K("k"), cas, &empty, NULL, &after, &err));
+    REFUSED(XATTR_DROP_ON_INSERT, "\"k\": there is no xattr \"_s\" to drop from what is inserted (CAS 0)",
+            segue_write_with_xattrs(store, K("k"), 0, &dropping, NULL, &after, &err));
+    REFUSED(XATTRS_REQUIRED, "\"k\": no xattrs to set were given",
+            segue_xattrs_update(store, K("k"), cas, NULL, 0, segue_expiry_none(), NULL, &after, &err));
+    REFUSED(XATTR_VALUE_REQUIRED, "\"_v\"",
+            segue_xattrs_update(store, K("k"), cas, &no_value, 1, segue_expiry_none(), NULL, &after, &err));
+    assert_int_equal(after, 7);
+    assert_string_equal(show(is), "L<old>{_s,}");
+}
+
+/* The same expiry again: nothing is written, and the document is given all the same. */
+static void a_touch_that_changes_nothing_gives_the_document(void **state)
+{
+    (void)state;
+    segue_doc doc = {0};
+    uint64_t cas = 0;
+    OK(segue_set(store, K("k"), K("1"), segue_expiry_at(4000000000u), NULL, &cas, &err));
+    for (int i = 0; i < 2; i++) {
+        uint32_t at = 4000000000u + (unsigned)i;
+        segue_doc_free(&doc);
+        OK(segue_get_and_touch(store, K("k"), segue_expiry_at(at), NULL, &doc, &err));
+        assert_true(segue_slice_equal(doc.rec.body, K("1")) && doc.rec.expiry == at);
+        assert_int_equal(doc.rec.cas == cas, i == 0);
+        assert_int_equal(doc.rec.revision, i + 1);
+    }
+    segue_doc_free(&doc);
+}
+
 int main(void)
 {
     static char plain[] = "mem:", by_loop[] = "mem:?caps=-mutate";
@@ -334,6 +525,10 @@ int main(void)
         BOTH(each_option_of_a_write_by_cas_counts),
         BOTH(at_most_64_xattrs_are_set_and_dropped),
         BOTH(at_most_16_macros_are_expanded),
+        BOTH(each_update_does_what_it_asks_or_says_why_not),
+        BOTH(an_update_is_ended_by_its_callback),
+        BOTH(what_cannot_be_written_changes_nothing),
+        BOTH(a_touch_that_changes_nothing_gives_the_document),
     };
     return cmocka_run_group_tests_name("test_ops", tests, NULL, NULL);
 }
