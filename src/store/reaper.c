@@ -36,8 +36,8 @@ static struct {
     seg_reap_guard *guards;
     segue_store *busy; /* it is being reaped */
     _Atomic unsigned n_stores;
-    bool is_running;
-    unsigned generation; /* of the thread: one that finds another number ends */
+    _Atomic bool is_running; /* written with the lock */
+    unsigned generation;     /* of the thread: one that finds another number ends */
     pthread_t thread;
 } reaper = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
 
@@ -302,13 +302,16 @@ void seg_reaper_note(segue_store *store, uint32_t expiry)
 {
     const seg_reaping *r = &store->reaping;
     if (!r->is_engine || atomic_load_explicit(&reaper.n_stores, memory_order_relaxed) == 0) return;
-    if (r->joined && due_of(store) != 0 && due_of(store) <= expiry) return;
-    bool any = false;
+    if (r->joined && due_of(store) != 0 && due_of(store) <= expiry && atomic_load(&reaper.is_running)) return;
+    bool any = false, earlier = false;
     pthread_mutex_lock(&reaper.lock);
-    for (segue_store *s = reaper.stores; s; s = s->reaping.next)
-        if (seg_store_same(s, store)) any |= lower_due(s, expiry);
+    for (segue_store *s = reaper.stores; s; s = s->reaping.next) {
+        if (!seg_store_same(s, store)) continue;
+        any = true;
+        earlier |= lower_due(s, expiry);
+    }
     int failed = any ? start() : 0;
-    if (any) pthread_cond_broadcast(&reaper.wake);
+    if (earlier) pthread_cond_broadcast(&reaper.wake);
     pthread_mutex_unlock(&reaper.lock);
     tell_of_start(failed);
 }
