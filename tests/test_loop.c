@@ -329,9 +329,9 @@ static void a_callback_that_asks_to_is_called_again(void **state)
         OK(update(s, &p, NULL));
         SAW("first|first|");
         BODY_IS("new");
-        segue_error before = s->err;
+        s->err = (segue_error){0};
         OK(update(s, &p, NULL)); /* it met nobody: the error is not touched */
-        assert_memory_equal(&before, &s->err, sizeof before);
+        if (s->err.status != SEGUE_OK || s->err.message[0]) fail_msg("a success says \"%s\"", s->err.message);
         put(s, "second");
         script stopped = {.answers = {SEGUE_RETRY, SEGUE_CANCELLED}};
         REFUSED(CANCELLED, "the update of \"k\" was stopped by its callback; nothing was written",

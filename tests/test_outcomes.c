@@ -358,28 +358,38 @@ static void what_was_purged_meanwhile_does_not_come_back(void **state)
     world_close(&w);
 }
 
-static void the_record_vanishes(world *w)
+static void erase_in(world *w, segue_store *store)
 {
-    segue_call call = seg_call_new(w->p, 0, &w->err);
-    MUST(segue_get_record(w->p, K("k"), NULL, &w->doc, &w->err));
-    MUST(seg_call_erase(w->p, K("k"), w->doc.rec.cas, &call));
+    segue_call call = seg_call_new(store, 0, &w->err);
+    MUST(segue_get_record(store, K("k"), NULL, &w->doc, &w->err));
+    MUST(seg_call_erase(store, K("k"), w->doc.rec.cas, &call));
 }
+static void the_record_vanishes(world *w) { erase_in(w, w->p); }
+static void the_fallbacks_vanishes(world *w) { erase_in(w, w->f); }
 
-/* As if another process had purged it: what was read before is forgotten. */
+/* As if another process had purged it, or dropped it and taken back what it had put there: what was read before is forgotten. */
 static void what_vanished_meanwhile_is_made_anew(void **state)
 {
     (void)state;
-    world w;
-    uint64_t initial = 100, value = 0;
-    segue_options options = {.timeout_ns = INT64_C(1000000000)};
-    world_open(&w, "-mutate", "", SEGUE_PHASE_FORWARD);
-    prepare(&w, IN_PRIMARY);
-    world_inject(&w, PRIMARY, SEG_OP_PUT, 1, false, the_record_vanishes);
-    must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_none(), &options, &value, &w.err), "incr", __LINE__);
-    assert_true(w.taken);
-    assert_int_equal(value, 100);
-    assert_int_equal(revision_of(&w), 1);
-    world_close(&w);
+    for (where place = 0; place < IN_NEITHER; place++) {
+        world w;
+        uint64_t initial = 100, value = 0;
+        segue_options options = {.timeout_ns = INT64_C(1000000000)};
+        seg_fault_plan plan = {.ops = SEG_OP_PUT, .hook = world_hook, .hook_ctx = &w};
+        world_open(&w, place == IN_PRIMARY ? "-mutate" : "", "", SEGUE_PHASE_FORWARD);
+        prepare(&w, place);
+        w.step = place == IN_PRIMARY ? the_record_vanishes : the_fallbacks_vanishes;
+        w.nth = 1;
+        plan.nth = place == IN_PRIMARY ? 0 : 1;
+        plan.status = SEGUE_EXISTS;
+        seg_fault_set(w.fault_p, &plan);
+        must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_none(), &options, &value, &w.err), "incr",
+             __LINE__);
+        assert_true(w.taken);
+        assert_int_equal(value, 100);
+        assert_int_equal(revision_of(&w), 1);
+        world_close(&w);
+    }
 }
 
 /* Others are always faster. */
