@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <stdatomic.h>
+
 #include <segue/migrate.h>
 #include <segue/ops.h>
 
@@ -37,7 +39,14 @@ static const pair pairs[] = {
     {"rosmar, one bucket", "rosmar:{}/r#?collection=new.one", "rosmar:{}/r#?collection=new.two"},
     {"rosmar to sqlite", "rosmar:{}/r#?collection=new.one", "sqlite:{}/t#.db"},
 };
-enum { N_PAIRS = sizeof pairs / sizeof pairs[0], MEM_ONE = 0, MEM_TWO = 1, MEM_OWN_CAS = 3, SQLITE_ONE = 4, SQLITE_TWO = 5 };
+enum {
+    N_PAIRS = sizeof pairs / sizeof pairs[0],
+    MEM_ONE = 0,
+    MEM_TWO = 1,
+    MEM_OWN_CAS = 3,
+    SQLITE_ONE = 4,
+    SQLITE_TWO = 5
+};
 
 static const char policy_text[] = "{ // what moves\n"
                                   "  \"rules\": [\n"
@@ -154,6 +163,27 @@ static inline void begin_scene(mscene *s, size_t which)
     s->options = (segue_migration_options){.policy = s->policy, .page_docs = 3, .stale_ns = 1};
     open_stores(s);
     fill_store(s->from);
+}
+
+/* Time that passes only when a test says so, or somebody sleeps and the test says that this counts. */
+static _Atomic int64_t scene_ns = 1;
+static bool scene_sleeps_count;
+static inline int64_t scene_mono_ns(void *ctx) { return (void)ctx, atomic_load(&scene_ns); }
+static inline int64_t scene_wall_ns(void *ctx) { return INT64_C(1800000000000000000) + scene_mono_ns(ctx); }
+static inline void scene_sleep_ns(void *ctx, int64_t ns)
+{
+    if (scene_sleeps_count) atomic_fetch_add(&scene_ns, ns);
+    else short_sleep(ctx, ns); /* for the work of another thread */
+}
+
+/* From here on the migration, and who calls the stores, go by that clock. */
+static inline void use_own_time(mscene *s)
+{
+    segue_store *const stores[] = {s->from, s->to, s->fault_from, s->fault_to};
+    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
+        segue_env *env = &stores[i]->env;
+        *env = (segue_env){env->ctx, scene_wall_ns, scene_mono_ns, scene_sleep_ns, env->random};
+    }
 }
 
 static inline void end_scene(mscene *s)
