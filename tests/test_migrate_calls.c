@@ -1,5 +1,5 @@
-/* What a migration asks of its stores, call by call, and what becomes of it when one of these calls fails: what is said, how far
- * it says that it is, and in which phase its clients are left. */
+/* What a migration asks of its stores, call by call, and what becomes of it when one of these calls fails: what is said,
+ * how far it says that it is, and in which phase its clients are left. */
 #include "migration_scene.h"
 
 #include <stdlib.h>
@@ -11,9 +11,9 @@ typedef struct play {
     const char *name;
     void (*prepare)(mscene *s); /* before the stores are watched; may be NULL */
     segue_status (*act)(mscene *s);
-    /* The calls as they follow, to the primary or the fallback; which of the writes of the status record; the phase and the stage
-     * that are left when that one fails (without: it is tried again, and all goes well); "tried again": if the failure is one that
-     * can pass, nothing comes of it. */
+    /* The calls as they follow, to the primary or the fallback; the stage that is written; the phase and the stage that
+     * are left when that call fails (without: it is done again later in the run, and all goes well); "tried again": if the
+     * failure is one that can pass, nothing comes of it. */
     const char *const *calls;
 } play;
 
@@ -62,8 +62,8 @@ static void end_play(mscene *s)
     end_scene(s);
 }
 
-/* It ended so: the phase of the clients and the stage; and it must say what has failed, also in the status record, once it is the
- * runner. */
+/* It ended so: the phase of the clients and the stage. It must say what has failed, also in the status record once it
+ * is the runner. */
 static void append_outcome(const mscene *s, segue_status st, uint64_t epoch, unsigned nth, char out[STORY])
 {
     segue_error err = test_err;

@@ -201,11 +201,11 @@ segue_status seg_counter_try(segue_migration *m, segue_slice key, seg_swept *swe
 {
     seg_backoff backoff;
     seg_backoff_init(&backoff, BACKOFF_FIRST_NS, BACKOFF_MOST_NS);
-    segue_status st = SEGUE_OK;
-    for (int i = 1; i <= TRIES; i++) {
+    segue_status st;
+    for (int i = 1;; i++) {
         segue_call call = seg_migration_call(m, &swept->err);
         st = seg_counter_hand_over(m, key, swept, &call);
-        if (!seg_can_try_again(st) || atomic_load(&m->cancelled)) break;
+        if (!seg_can_try_again(st) || i == TRIES || atomic_load(&m->cancelled)) break;
         swept->counts.retries++;
         (void)seg_backoff_wait(&backoff, m->env, 0); /* no deadline: it cannot pass */
     }
