@@ -40,7 +40,8 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_dual_phase(segue_store *store, seg
 /* Change the phase. Allowed: a step to the next phase, hold back to legacy, and legacy straight to forward only if nobody
  * else has the stores open, which the caller must know (it passes through hold). New operations see the new phase at once;
  * the call returns when the operations that began under the old one have ended. TIMEOUT: they have not; the phase IS
- * changed, and calling again waits on. REFUSED: not an allowed step. */
+ * changed, unless those of the change before it are still waited for, and calling again waits on. REFUSED: not an allowed
+ * step. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_dual_set_phase(segue_store *store, segue_phase phase, int64_t timeout_ns,
                                                              segue_error *reterr);
 

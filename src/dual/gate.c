@@ -120,13 +120,15 @@ static segue_status drain(seg_gate *gate, segue_call *call)
     return SEGUE_OK;
 }
 
-/* One allowed step. The drain of the step before must be over first: there are two parities, no more. */
+/* One allowed step. The drain of the step before must be over first: there are two parities, no more. The step back is to
+ * the parity of those who may still be inside, and they are of the phase that it leads to. */
 static segue_status step(seg_gate *gate, segue_phase phase, segue_call *call)
 {
-    segue_status st = SEG_RULE(DRAIN_BEFORE_STEP) ? drain(gate, call) : SEGUE_OK;
+    unsigned word = atomic_load(&gate->word);
+    bool is_back = (unsigned)phase < word / 2;
+    segue_status st = !is_back && SEG_RULE(DRAIN_BEFORE_STEP) ? drain(gate, call) : SEGUE_OK;
     if (st != SEGUE_OK) return st;
     SEG_SCHED(WRITE, gate);
-    unsigned word = atomic_load(&gate->word);
     atomic_store(&gate->word, (unsigned)phase * 2 + ((word & 1) ^ 1));
     return drain(gate, call);
 }

@@ -10,12 +10,11 @@
 
 segue_status seg_seal_clients(segue_migration *m, segue_error *err)
 {
-    segue_phase phase = SEGUE_PHASE_SEALED;
-    if (!m->dual) return SEGUE_OK;
-    segue_status st = segue_dual_phase(m->dual, &phase);
-    if (st != SEGUE_OK) return seg_error_set(err, st, "the dual store has no phase");
+    segue_phase phase = seg_migration_clients(m, SEGUE_PHASE_CLEAN);
+    segue_status st = SEGUE_OK;
     if (phase < SEGUE_PHASE_FORWARD) st = seg_migration_phase(m, SEGUE_PHASE_FORWARD, err);
-    if (st == SEGUE_OK && phase < SEGUE_PHASE_SEALED) st = seg_migration_phase(m, SEGUE_PHASE_SEALED, err);
+    /* Where they are sealed already, too: a wait for those from before may have been given up. */
+    if (st == SEGUE_OK && phase <= SEGUE_PHASE_SEALED) st = seg_migration_phase(m, SEGUE_PHASE_SEALED, err);
     return st;
 }
 
@@ -104,7 +103,6 @@ static segue_status clean_page(void *ctx, const segue_page *page, segue_error *e
 segue_status seg_clean(segue_migration *m, segue_error *err)
 {
     char text[2 * SEG_MANIFEST_KEY_SIZE];
-    segue_phase phase = SEGUE_PHASE_CLEAN;
     if (m->status.stage == SEGUE_STAGE_CLEAN) return SEGUE_OK;
     if (m->status.stage < SEGUE_STAGE_SEALED && SEG_RULE(PURGE_AFTER_FENCE))
         return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s; it must be sealed before it is cleaned",
@@ -116,7 +114,7 @@ segue_status seg_clean(segue_migration *m, segue_error *err)
     if (st == SEGUE_OK && SEG_RULE(PURGE_AFTER_FENCE)) st = seg_seal_clients(m, err);
     segue_bounds b = seg_manifest_bounds(m->name, text);
     if (st == SEGUE_OK) st = seg_each_page(m, m->to, &b, clean_page, m, err);
-    if (st == SEGUE_OK && m->dual && segue_dual_phase(m->dual, &phase) == SEGUE_OK && phase == SEGUE_PHASE_SEALED)
+    if (st == SEGUE_OK && seg_migration_clients(m, SEGUE_PHASE_CLEAN) == SEGUE_PHASE_SEALED)
         st = seg_migration_phase(m, SEGUE_PHASE_CLEAN, err);
     if (st != SEGUE_OK) return st;
     seg_keys_clear(&m->status.failed);

@@ -246,6 +246,13 @@ segue_status seg_migration_wait(segue_migration *m, int64_t ns, segue_error *err
     }
 }
 
+segue_phase seg_migration_clients(const segue_migration *m, segue_phase none)
+{
+    segue_status st = m->dual ? segue_dual_phase(m->dual, &none) : SEGUE_OK;
+    seg_assert(st == SEGUE_OK); /* it is a dual store: see check_sides */
+    return none;
+}
+
 segue_status seg_migration_phase(segue_migration *m, segue_phase phase, segue_error *err)
 {
     if (!m->dual) return SEGUE_OK;

@@ -15,7 +15,7 @@
 struct segue_migration {
     segue_store *from; /* references; the sides as they were given, with their filters. NULL: not given */
     segue_store *to;
-    segue_store *dual; /* or NULL */
+    segue_store *dual;    /* or NULL */
     seg_reap_guard guard; /* nobody of this process reaps what is moved */
     const segue_policy *policy;
     segue_migration_options options; /* defaults filled in */
@@ -28,7 +28,7 @@ struct segue_migration {
 
     /* The runner's, on its thread only. */
     seg_status status;
-    char own_id[SEG_ID_SIZE]; /* as the runner that it is, or was last */
+    char own_id[SEG_ID_SIZE];             /* as the runner that it is, or was last */
     bool is_runner;                       /* it has claimed the status record, and has not left */
     const segue_verified *verifying;      /* a verification on its own: what it has found; or NULL */
     int64_t began_ns, saved_ns, shown_ns; /* monotonic; active_ns counts up to saved_ns */
@@ -62,6 +62,8 @@ segue_status seg_migration_cancelled(const segue_migration *m, segue_error *err)
 /* Before what was read from the fallback is inserted into the primary. A runner that slept may have a successor, who may have
  * sealed and purged since: BUSY_ELSEWHERE, or why it is not known. Any thread. */
 segue_status seg_migration_still_ours(const segue_migration *m, segue_call *call);
+/* The phase of the clients of this process; `none` if there are none. */
+segue_phase seg_migration_clients(const segue_migration *m, segue_phase none);
 /* Change the phase of the clients of this process, if there are any, and wait for their operations, ticking. */
 segue_status seg_migration_phase(segue_migration *m, segue_phase phase, segue_error *err);
 
