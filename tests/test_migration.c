@@ -1,5 +1,5 @@
-/* The handle of a migration: its options and sides, the status record while it runs, progress, waiting, and reading page by page.
- * Time passes only when a test says so. */
+/* The handle of a migration: its options and sides, the status record while it runs, progress, waiting, and reading page by
+ * page. Time passes only when a test says so. */
 #include "migration_scene.h"
 
 #include "base/env.h"
