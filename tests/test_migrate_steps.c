@@ -57,6 +57,42 @@ static void forward_waits_for_who_is_inside(void **state)
     end_held(&h);
 }
 
+/* Two things go wrong: the first is said, the clients are led on all the same. */
+static void what_failed_first_is_said(void **state)
+{
+    (void)state;
+    held h;
+    begin_held(&h, SEGUE_PHASE_LEGACY);
+    seg_fault_plan plan = {
+        .ops = SEG_OP_GET, .nth = 1, .status = SEGUE_IO_ERROR, .hook = enter_during_hold, .hook_ctx = &h};
+    seg_fault_set(h.s.fault_from, &plan);
+    assert_status(run_in_vain(&h), SEGUE_IO_ERROR);
+    says("injected failure");
+    phase_is(&h, SEGUE_PHASE_FORWARD);
+    heal(&h.s);
+    leave(&h);
+    test_err = (segue_error){0};
+    assert_ok(run_scene(&h.s));
+    assert_string_equal(test_err.message, ""); /* written on failure only */
+    end_held(&h);
+}
+
+/* Nobody has to listen. */
+static void a_failure_needs_no_listener(void **state)
+{
+    (void)state;
+    mscene s;
+    segue_migration *m = NULL;
+    begin_scene(&s, MEM_TWO);
+    assert_ok(segue_migration_open(s.from, s.to, &s.options, &m, &test_err));
+    assert_status(segue_migration_seal(m, NULL), SEGUE_NOT_FOUND);
+    assert_status(segue_migration_clean(m, NULL), SEGUE_NOT_FOUND);
+    segue_migration_cancel(m);
+    assert_status(segue_migration_run(m, NULL), SEGUE_NOT_FINISHED);
+    segue_migration_close(m);
+    end_scene(&s);
+}
+
 static void without_clients_nothing_is_held(void **state)
 {
     (void)state;
@@ -425,6 +461,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_hold_that_does_not_drain_lets_the_clients_go_on),
         IN_FOLDER(forward_waits_for_who_is_inside),
+        IN_FOLDER(what_failed_first_is_said),
+        IN_FOLDER(a_failure_needs_no_listener),
         IN_FOLDER(without_clients_nothing_is_held),
         IN_FOLDER(nothing_is_purged_while_an_operation_from_before_the_seal_is_inside),
         IN_FOLDER(who_seals_or_cleans_what_is_sealed_waits_for_its_clients),

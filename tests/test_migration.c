@@ -458,6 +458,11 @@ static void a_tick_shows_progress_and_life_when_it_is_time(void **state)
     pass_time(S);
     assert_ok(seg_migration_tick(o.m, &test_err)); /* not by one that has left */
     assert_int_equal(seg_fault_count(o.s.fault_to), 0);
+    unsigned before = o.seen.n;
+    assert_ok(seg_migration_look(o.m, &test_err));
+    assert_ok(seg_migration_claim(o.m, &test_err));
+    assert_ok(seg_migration_tick(o.m, &test_err)); /* a new run is shown at once */
+    assert_int_equal(o.seen.n, before + 1);
     end_one(&o);
 }
 
@@ -618,6 +623,34 @@ static void every_page_is_told_of_until_one_says_no(void **state)
     end_one(&o);
 }
 
+static segue_status ignore_page(void *ctx, const segue_page *page, segue_error *err)
+{
+    (void)ctx, (void)page, (void)err;
+    return SEGUE_OK;
+}
+
+static void without_memory_a_scan_says_so(void **state)
+{
+    (void)state;
+    bool told = false;
+    segue_status st = SEGUE_NO_MEMORY;
+    test_memory_begin();
+    for (long nth = 1; st != SEGUE_OK; nth++) {
+        one o;
+        segue_bounds all = {0};
+        begin_one(&o);
+        test_fault_arm(&test_memory, nth, true);
+        test_err = (segue_error){0};
+        st = seg_each_page(o.m, o.m->from, &all, ignore_page, NULL, &test_err);
+        test_fault_heal(&test_memory);
+        if (st != SEGUE_OK && st != SEGUE_NO_MEMORY) fail_msg("%s", segue_status_name(st));
+        told |= strcmp(test_err.message, "out of memory in a scan") == 0;
+        end_one(&o);
+    }
+    test_memory_end();
+    assert_true(told);
+}
+
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, test_make_folder, test_remove_folder)
@@ -637,6 +670,7 @@ int main(void)
         IN_FOLDER(a_wait_takes_as_long_as_it_should_and_gives_signs_of_life),
         IN_FOLDER(a_phase_is_waited_for),
         IN_FOLDER(pages_are_read_with_patience),
+        IN_FOLDER(without_memory_a_scan_says_so),
         IN_FOLDER(every_page_is_told_of_until_one_says_no),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,7 +319,7 @@ static segue_status follow(segue_migration *m, segue_error *err)
         if (st == SEGUE_OK && in_scope) return SEGUE_RETRY;
     }
     if (st == SEGUE_OK) st = seg_seal_clients(m, err);
-    return st == SEGUE_OK && phase < SEGUE_PHASE_CLEAN ? seg_migration_phase(m, SEGUE_PHASE_CLEAN, err) : st;
+    return st == SEGUE_OK ? seg_migration_phase(m, SEGUE_PHASE_CLEAN, err) : st;
 }
 
 segue_status segue_migration_run(segue_migration *m, segue_error *reterr)
