@@ -29,8 +29,18 @@ static void what_hides_a_kept_fallback_stays(void **state)
 {
     (void)state;
     mscene s;
+    SEG_AUTO(segue_doc) doc = {0};
+    SEG_AUTO(segue_buf) body = {0};
     begin_hidden(&s, true);
     edit_status(&s, fail_one);
+    /* Remembered as such by whatever run. */
+    assert_ok(segue_get_record(s.to, K("d:03"), NULL, &doc, &test_err));
+    seg_entry entry = {.bits = SEG_ENTRY_THERE | SEG_ENTRY_HIDDEN, .key = K("d:03"), .cas = doc.rec.cas, .revision = 1};
+    assert_ok(seg_manifest_add(&body, &entry));
+    char key[SEG_MANIFEST_KEY_SIZE];
+    segue_put put = seg_manifest_put(seg_manifest_key("default", UINT64_C(99) << 32, key), &body);
+    segue_call call = seg_call_new(s.to, 0, &test_err);
+    assert_ok(seg_call_put(s.to, &put, NULL, &call));
     s.options.keep = false;
     assert_ok(by_hand(&s, segue_migration_clean));
     assert_body(s.to, "d:03", "(a tombstone)");
@@ -230,11 +240,14 @@ static segue_status run_between_empty_stores(void *ctx)
         segue_migration_close(m);
         m = NULL;
     }
-    if (st == SEGUE_OK) { /* the third time it would be another one, and nothing is OK that was not looked at */
-        segue_status other = segue_migration_open(to, from, &options, &m, &err);
+    if (st == SEGUE_OK) { /* from another store it would be another one, and nothing is OK that was not looked at */
+        segue_store *third = NULL;
+        segue_status other = segue_open("mem:third", NULL, &third, &err);
+        if (other == SEGUE_OK) other = segue_migration_open(third, to, &options, &m, &err);
         if (other == SEGUE_OK) other = segue_migration_run(m, &err);
         segue_migration_close(m);
-        if (other == SEGUE_OK) fail_msg("it ran the other way");
+        segue_close(third);
+        if (other == SEGUE_OK) fail_msg("it ran from another store");
         test_fault_heal(&test_memory);
         segue_migration_status status = {0};
         assert_ok(segue_migration_status_read(to, NULL, &status, &test_err));
@@ -277,6 +290,10 @@ static void a_run_gives_all_its_memory_back(void **state)
     s.options.workers = 1;
     s.options.page_docs = 100;
     s.options.name = "first";
+    seg_fault_plan fails = {.ops = SEG_OP_ERASE, .nth = 2, .status = SEGUE_IO_ERROR}; /* after the probe: a counter */
+    seg_fault_set(s.fault_from, &fails);
+    assert_status(run_scene(&s), SEGUE_IO_ERROR);
+    heal(&s);
     assert_ok(run_scene(&s));
     s.options.name = "second";
     fill_store(s.from);
@@ -285,7 +302,6 @@ static void a_run_gives_all_its_memory_back(void **state)
     assert_status(run_scene(&s), SEGUE_NOT_FINISHED);
     heal(&s);
     s.options.on_foreign_write = SEGUE_FOREIGN_NEWER;
-    seg_fault_plan fails = {.ops = SEG_OP_ERASE, .nth = 2, .status = SEGUE_IO_ERROR}; /* after the probe */
     seg_fault_set(s.fault_from, &fails);
     assert_status(run_scene(&s), SEGUE_IO_ERROR);
     heal(&s);

@@ -24,6 +24,36 @@ static void a_hold_that_does_not_drain_lets_the_clients_go_on(void **state)
     end_held(&h);
 }
 
+static held *sleeping;
+static segue_call reading;
+
+/* While the run waits, somebody begins to read. */
+static void enter_and_sleep(void *ctx, int64_t ns)
+{
+    if (!reading.env) {
+        reading = seg_call_new(sleeping->dual, 0, &test_err);
+        assert_ok(seg_call_begin(sleeping->dual, false, &reading));
+    }
+    scene_sleep_ns(ctx, ns);
+}
+
+static void who_reads_during_a_hold_does_not_keep_it_from_being_given_up(void **state)
+{
+    (void)state;
+    held h;
+    begin_held(&h, SEGUE_PHASE_LEGACY);
+    sleeping = &h;
+    reading = (segue_call){0};
+    enter(&h, true);
+    h.dual->env.sleep_ns = enter_and_sleep;
+    assert_status(run_in_vain(&h), SEGUE_TIMEOUT);
+    phase_is(&h, SEGUE_PHASE_LEGACY);
+    leave(&h);
+    seg_call_end(h.dual, &reading);
+    assert_ok(run_scene(&h.s));
+    end_held(&h);
+}
+
 static void enter_during_hold(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
 {
     held *h = ctx;
@@ -460,6 +490,7 @@ int main(void)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, test_make_folder, test_remove_folder)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_hold_that_does_not_drain_lets_the_clients_go_on),
+        IN_FOLDER(who_reads_during_a_hold_does_not_keep_it_from_being_given_up),
         IN_FOLDER(forward_waits_for_who_is_inside),
         IN_FOLDER(what_failed_first_is_said),
         IN_FOLDER(a_failure_needs_no_listener),
