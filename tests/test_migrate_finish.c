@@ -236,7 +236,10 @@ static segue_status run_between_empty_stores(void *ctx)
         .policy = policy, .hold_seal = true, .workers = 1, .stale_ns = 1, .timeout_ns = 1000000};
     for (int i = 0; i < 2 && st == SEGUE_OK; i++) {
         st = segue_migration_open(from, to, &options, &m, &err);
-        if (st == SEGUE_OK) st = segue_migration_run(m, &err);
+        if (st == SEGUE_OK) {
+            st = segue_migration_run(m, &err);
+            if (strcmp(err.message, "out of memory for a migration") == 0) *told += 1000; /* it could not begin */
+        }
         segue_migration_close(m);
         m = NULL;
     }
@@ -277,7 +280,7 @@ static void without_memory_a_run_says_so(void **state)
             test_memory_end();
             if (st != SEGUE_OK && !fired) fail_msg("%s without a failure", segue_status_name(st));
         }
-    assert_true(told > 10);
+    assert_true(told % 1000 > 10 && told > 1000);
 }
 
 /* With counters, foreign writes that are settled, another migration's record and a verification. */

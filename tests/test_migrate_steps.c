@@ -351,6 +351,35 @@ static void what_is_counted_before_is_what_is_moved(void **state)
     end_scene(&s);
 }
 
+/* What is counted before costs keys, and no bodies. */
+static void counting_before_reads_keys_only(void **state)
+{
+    (void)state;
+    unsigned scans[2];
+    static char body[1000];
+    memset(body, '1', sizeof body);
+    for (int counts = 0; counts < 2; counts++) {
+        mscene s;
+        char key[16];
+        begin_scene(&s, MEM_TWO);
+        for (unsigned i = 0; i < 10; i++) {
+            (void)snprintf(key, sizeof key, "d:x%u", i); /* fits */
+            assert_ok(
+                segue_add(s.from, K(key), segue_bytes(body, sizeof body), segue_expiry_none(), NULL, NULL, &test_err));
+        }
+        s.options.workers = 1;
+        s.options.page_docs = 1000;
+        s.options.page_bytes = 2500;
+        s.options.count_first = counts;
+        seg_fault_plan plan = {.ops = SEG_OP_SCAN};
+        seg_fault_set(s.fault_from, &plan);
+        assert_ok(run_scene(&s));
+        scans[counts] = seg_fault_count(s.fault_from);
+        end_scene(&s);
+    }
+    if (scans[1] != scans[0] + 1) fail_msg("%u scans, %u with counting", scans[0], scans[1]);
+}
+
 static void a_run_repairs_nothing(void **state)
 {
     (void)state;
@@ -503,6 +532,7 @@ int main(void)
         IN_FOLDER(one_that_is_cancelled_before_it_begins_holds_nobody),
         IN_FOLDER(another_migration_that_cannot_be_understood_is_in_the_way),
         IN_FOLDER(what_is_counted_before_is_what_is_moved),
+        IN_FOLDER(counting_before_reads_keys_only),
         IN_FOLDER(a_run_repairs_nothing),
         IN_FOLDER(foreign_writes_are_forgotten_when_all_are_settled),
         IN_FOLDER(a_seal_needs_the_proof_of_this_very_run),
