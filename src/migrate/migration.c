@@ -129,7 +129,7 @@ segue_status seg_migration_look(segue_migration *m, segue_error *err)
     segue_status st = seg_status_load(m->to, m->name, &m->status, &call);
     /* This very handle was the runner, and could not even say any more that it has left. */
     if (st == SEGUE_OK && m->own_id[0] && SEG_RULE(RUNNER_KNOWS_ITSELF) && strcmp(m->status.runner.id, m->own_id) == 0)
-        return st;
+        return SEGUE_OK;
     if (st != SEGUE_OK || !seg_runner_is_alive(&m->status.runner, m->env, m->options.stale_ns)) return st;
     return seg_error_set(err, SEGUE_BUSY_ELSEWHERE,
                          "migration \"%s\" is being run by process %lld on %.60s; wait for it, or stop it", m->name,

@@ -221,7 +221,7 @@ static segue_status hold(segue_migration *m, segue_error *err)
 {
     if (seg_migration_clients(m, SEGUE_PHASE_FORWARD) >= SEGUE_PHASE_FORWARD) return SEGUE_OK;
     segue_status st = seg_migration_phase(m, SEGUE_PHASE_HOLD, err);
-    if (st == SEGUE_OK) return st;
+    if (st == SEGUE_OK) return SEGUE_OK;
     /* Nothing has begun: let the clients go on as before. That is at once, and who is inside need not be waited for. */
     segue_status back = segue_dual_set_phase(m->dual, SEGUE_PHASE_LEGACY, 1, NULL);
     (void)back; /* TIMEOUT: as said; REFUSED: somebody else has led them on */
