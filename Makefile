@@ -9,9 +9,10 @@ test:       ## Everything, in four builds; the last line counts
 	@tools/setup test && tools/run-tests
 bench: all  ## Ratios against raw SQLite and the like, as a table
 	@cmake --build --preset release --target segue-bench && build/release/segue-bench
-explore: ## Every schedule of every small scene; hours; PART=K/N for a share
+explore: ## Every schedule of every small scene, then inside of the gate; 3 hours on one core, PART=K/N for a share
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-explore && \
-		build/release/tests/segue-explore $(if $(PART),--part $(PART))
+		build/release/tests/segue-explore $(if $(PART),--part $(PART)) && \
+		build/release/tests/segue-explore --short --detail --most 20000 $(if $(PART),--part $(PART))
 mutants: ## Would the tests notice? Small mutations of all that was changed since they were asked; ONLY=src/dual, PART=K/N, JOBS=n, resumed
 	@tools/setup mutants && nice tools/mutate --keep $(if $(ONLY),--only $(ONLY)) $(if $(PART),--part $(PART)) $(if $(JOBS),--jobs $(JOBS))
 # Chance is its own share: each part plays so much less, half of it from seeds that nobody has seen.

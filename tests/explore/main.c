@@ -85,6 +85,8 @@ static bool explore_one(const scene *s, const char *name)
     total.pruned += last_result.search.pruned;
     total.histories += last_result.histories;
     total.cut += last_result.search.is_cut;
+    if (last_result.search.is_cut && !opt.in_short)
+        printf("# cut after %llu runs: %s\n", (unsigned long long)opt.most, name);
     if (!last_result.search.failure) return true;
     total.failures++;
     if (opt.teeth) return false;
@@ -129,6 +131,16 @@ typedef struct tour {
     bool goes_on;
 } tour;
 
+/* The inside of the gate shows only where somebody changes the phase. */
+static bool has_details(const scene *s)
+{
+    static const char *const changes[] = {"seal", "hold", "forward"};
+    for (unsigned i = 0; i < s->n_parties; i++)
+        for (size_t k = 0; k < sizeof changes / sizeof changes[0]; k++)
+            if (strstr(s->parties[i], changes[k])) return true;
+    return false;
+}
+
 static void call_at(tour *t, const char *a, const char *b, const char *c)
 {
     char name[160];
@@ -137,6 +149,7 @@ static void call_at(tour *t, const char *a, const char *b, const char *c)
     t->s.parties[1] = b;
     t->s.parties[2] = c;
     t->s.n_parties = c ? 3 : 2;
+    if (opt.in_detail && !has_details(&t->s)) return;
     if (t->number++ % opt.n_parts != opt.part) return;
     scene_name(&t->s, name, sizeof name);
     if (opt.only && !strstr(name, opt.only)) return;
@@ -154,13 +167,15 @@ static bool is_word(const char *party, const char *word) { return strcmp(party, 
 
 /* Whether the short form has it. It goes through all pairs on the first five settings, and through telling triples: with a
  * sweep, and with time, on the first setting, with the step out of legacy also where a mutation takes two calls, with the way
- * out of legacy and to the end on two nodes, there beside a feed, too. */
+ * out of legacy, and to the end from a live document, on two nodes, there beside a feed, too. */
 static bool has_triple(const tour *t, const char *a, const char *b, const char *step)
 {
     bool is_first = t->s.setting == &settings[0], is_third = t->s.setting == &settings[2];
     bool passes = is_first && (is_word(step, "sweep") || is_word(step, "time"));
     bool opens = (is_first || is_third) && is_word(step, "forward");
-    bool is_over = is_word(step, "forward") || is_word(step, "forward seal") || is_word(step, "seal clean purge");
+    bool is_full = t->s.beginning->fallback == LIVE;
+    bool is_over = is_word(step, "forward") ||
+                   (is_full && (is_word(step, "forward seal") || is_word(step, "seal clean purge")));
     bool is_apart = t->s.setting == &settings[4] && is_over;
     bool is_told = is_apart && (is_word(a, "feed") || is_word(b, "feed")) && (is_word(a, "set") || is_word(b, "set"));
     return (is_telling(a) && is_telling(b) && (passes || opens || is_apart)) || is_told;
@@ -464,6 +479,8 @@ static int read_options(int argc, char **argv)
 static int explore(void)
 {
     total.began_s = total.told_s = now_s();
+    if (!opt.in_short && !opt.only && !opt.in_detail)
+        printf("# all scenes take about 3 hours on one core; this is part %u of %u\n", opt.part + 1, opt.n_parts);
     (void)tour_all(visit);
     if (!total.scenes) return nothing_ran();
     printf("%s - %llu scenes, %llu schedules (%llu more need not be run), %llu distinct histories; %llu scenes cut, "

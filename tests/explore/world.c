@@ -77,16 +77,29 @@ static bool has_word(const scene *s, const char *word)
     return false;
 }
 
-static segue_migration *open_runner(const scene *s, segue_store *from, segue_store *to)
+/* The status of a migration that was verified; that nothing is left is seen to by each seal itself. One driver alone is at that
+ * point already; several find it in its record. */
+static seg_status proven(bool keeps_cas)
 {
-    segue_migration *m = NULL;
+    return (seg_status){.name = "default",
+                        .run_id = "a run",
+                        .proof = "a run",
+                        .epoch = 1,
+                        .stage = SEGUE_STAGE_VERIFIED,
+                        .keep_cas = keeps_cas};
+}
+
+/* Each party's own, when it needs one. */
+static segue_migration *runner_of(unsigned party)
+{
     segue_error err = {0};
-    segue_migration_options options = {.policy = policy, .workers = 1};
-    if (has_word(s, "seal")) options.dual = world.dual[0];
-    world_must(segue_migration_open(from, to, &options, &m, &err), "migration", &err);
-    /* As after its first page. */
-    atomic_store(&m->cannot_move, strcmp(s->setting->name, "one engine") != 0);
-    return m;
+    segue_migration_options options = {.policy = policy, .workers = 1, .dual = world.has_seal ? world.dual[0] : NULL};
+    segue_migration *m = world.runner[party];
+    if (m) return m;
+    world_must(segue_migration_open(world.watched_f, world.watched_p, &options, &m, &err), "migration", &err);
+    atomic_store(&m->cannot_move, !world.can_move); /* as after its first page */
+    if (world.has_seal && !world.has_rivals) m->status = proven(world.keeps_cas);
+    return world.runner[party] = m;
 }
 
 /* Half an hour to live, or dead for ten seconds. */
@@ -121,17 +134,13 @@ static unsigned count_parties(const scene *s, unsigned touching)
     return n;
 }
 
-/* The status of a migration that was verified; that nothing is left is seen to by each seal itself. One driver alone is at that
- * point already; several find it in its record. */
-static void give_proof(const scene *s)
+static void write_proof(void)
 {
     segue_error err = {0};
     segue_call call = seg_call_new(world.p, 0, &err);
-    seg_status status = {
-        .name = "default", .run_id = "a run", .proof = "a run", .epoch = 1, .stage = SEGUE_STAGE_VERIFIED};
-    status.keep_cas = s->setting->keeps_cas;
-    if (world.has_rivals) world_must(seg_status_save(world.p, &status, &call), "status", &err);
-    for (unsigned i = 0; i < s->n_parties && !world.has_rivals; i++) world.runner[i]->status = status;
+    seg_status status = proven(world.keeps_cas);
+    world_must(seg_status_save(world.p, &status, &call), "status", &err);
+    seg_status_free(&status);
 }
 
 bool world_next_word(const char **text, char out[WORD_SIZE])
@@ -169,13 +178,13 @@ void world_open(const scene *s, segue_record *ret_start)
     history_now_ns = THE_BEGINNING_NS;
     for (int i = 0; i < 1 + s->setting->two_nodes; i++)
         world_must(segue_dual_open(world.watched_p, world.watched_f, &options, &world.dual[i], &err), "dual", &err);
-    for (unsigned i = 0; i < s->n_parties; i++) world.runner[i] = open_runner(s, world.watched_f, world.watched_p);
-    world.runner[PARTIES_MOST] = open_runner(s, world.watched_f, world.watched_p);
-    bool has_seal = has_word(s, "seal");
-    world.has_own_records = has_seal || has_word(s, "repair") || has_word(s, "verify");
+    world.has_seal = has_word(s, "seal");
+    world.keeps_cas = s->setting->keeps_cas;
+    world.can_move = strcmp(s->setting->name, "one engine") == 0;
+    world.has_own_records = world.has_seal || has_word(s, "repair") || has_word(s, "verify");
     world.has_rivals = count_parties(s, CHANGES_PHASE) > 1;
     world.has_cleaner = has_word(s, "clean");
-    if (has_seal) give_proof(s);
+    if (world.has_seal && world.has_rivals) write_proof();
     *ret_start = p.key.data ? p : f;
 }
 
@@ -195,7 +204,7 @@ static segue_status sweep_the_key(unsigned party, segue_error *err)
     segue_status st = seg_call_get(world.watched_f, segue_str(THE_KEY), &doc, &call);
     const segue_record *rec = &doc.rec;
     /* Where somebody verifies or cleans up, what is moved is written down first. */
-    if (st == SEGUE_OK) st = seg_sweep_records(world.runner[party], &rec, 1, next_manifest(party), &swept, &call);
+    if (st == SEGUE_OK) st = seg_sweep_records(runner_of(party), &rec, 1, next_manifest(party), &swept, &call);
     seg_swept_clear(&swept);
     return st;
 }
@@ -220,7 +229,7 @@ static const char *verify(unsigned party, unsigned options, segue_error *err)
 {
     segue_verified found = {0};
     bool is_wrong = false;
-    segue_status st = seg_verify(world.runner[party], options, on_difference, &is_wrong, &found, err);
+    segue_status st = seg_verify(runner_of(party), options, on_difference, &is_wrong, &found, err);
     /* While another one purges what it compares there is nothing to be said. */
     if (is_wrong && !world.has_cleaner) return "the verification found a difference";
     return st == SEGUE_OK || st == SEGUE_DIFFERENT ? NULL : "the verification failed";
@@ -254,7 +263,7 @@ static const char *go_forward(segue_error *err)
 static const char *finish(unsigned party, segue_status (*step)(segue_migration *m, segue_error *err), segue_phase phase,
                           segue_error *err)
 {
-    segue_migration *m = world.runner[party];
+    segue_migration *m = runner_of(party);
     segue_status st = world.has_rivals ? seg_migration_look(m, err) : SEGUE_OK;
     if (st == SEGUE_OK && world.has_rivals) st = seg_migration_claim(m, err);
     if (st == SEGUE_OK) st = step(m, err);
@@ -268,10 +277,11 @@ static const char *finish(unsigned party, segue_status (*step)(segue_migration *
 uint64_t world_known_to(unsigned party)
 {
     const segue_migration *m = world.runner[party];
+    if (!m) return 0;
     return search_mix(search_mix(world.n_manifests[party], m->status.stage), (uint64_t)atomic_load(&m->next_manifest));
 }
 
-uint64_t world_purged(unsigned party) { return world.runner[party]->status.counts.purged; }
+uint64_t world_purged(unsigned party) { return world.runner[party] ? world.runner[party]->status.counts.purged : 0; }
 
 const char world_too_late[] = "another one was faster";
 

@@ -13,6 +13,7 @@ typedef struct world {
     segue_store *dual[2];                      /* of two nodes, or the first alone */
     segue_migration *runner[PARTIES_MOST + 1]; /* each party's own, and the one that ends it all */
     bool has_own_records;                      /* somebody writes records of the migration's own into the primary */
+    bool has_seal, can_move, keeps_cas;
     bool has_cleaner;
     uint64_t n_manifests[PARTIES_MOST + 1];
     bool has_rivals; /* more than one party changes the phase */
