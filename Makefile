@@ -42,7 +42,7 @@ faults: ## Every call with each allocation, call of the disk, of the system and 
 doubt: ## Switch a rule of the proof off and watch what misses it: RULE=NAME; without it, the list of rules
 	@$(if $(RULE),tools/setup test && program=$$(tools/doubt --program $(RULE)) && cmake --preset release --log-level=WARNING && \
 		cmake --build --preset release --target $$program && tools/doubt $(RULE),tools/doubt --list)
-proof:      ## The figures of docs/proof.md, made again; 2 hours; PART=part..., HOURS=h for the simulation, RESUME=1 to leave out what is done
+proof:      ## The figures of docs/proof.md, made again; 4 hours; PART=part..., HOURS=h for the simulation, RESUME=1 to leave out what is done
 	@tools/setup proof && HOURS=$(or $(HOURS),0.083) tools/proof $(if $(RESUME),--resume) $(PART)
 interop: all ## Open with the original's Go module what Segue wrote, and the other way round
 	@ctest --test-dir build/release -L interop -V
