@@ -480,7 +480,7 @@ static int explore(void)
 {
     total.began_s = total.told_s = now_s();
     if (!opt.in_short && !opt.only && !opt.in_detail)
-        printf("# all scenes take about 3 hours on one core; this is part %u of %u\n", opt.part + 1, opt.n_parts);
+        printf("# all scenes take 2 to 3 hours on one core; this is part %u of %u\n", opt.part + 1, opt.n_parts);
     (void)tour_all(visit);
     if (!total.scenes) return nothing_ran();
     printf("%s - %llu scenes, %llu schedules (%llu more need not be run), %llu distinct histories; %llu scenes cut, "

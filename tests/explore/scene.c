@@ -137,7 +137,7 @@ static const char *run_event(event *e, client *c, const char *word)
     if (!is_step) {
         e->op->run(c, &e->got);
     } else {
-        e->got.status = failure && search_strikes() ? SEGUE_UNAVAILABLE : SEGUE_OK;
+        e->got.status = failure && search_strikes() ? SEGUE_MAYBE_APPLIED : SEGUE_OK; /* some of it */
         (void)snprintf(e->got.text, sizeof e->got.text, "purged %llu",
                        (unsigned long long)world_purged(e->party)); /* fits */
     }
