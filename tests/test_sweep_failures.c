@@ -157,7 +157,7 @@ static const page_case cases[] = {
      "F.write(-h -i) was made to fail"},
     {"a counter that fails", "one", "", "a10 h20 n50=7", FAILS("F.get(n", 1, 99, UNAVAILABLE),
      "F.get(n) F.get(n) F.get(n) F.get(n) P.get(a) P.put(manifest) F.move(a) F.write(-h)", "a10 | n50=7 | [a]",
-     "3 scanned, 1 moved, 2 bytes, 1 dropped, 1 errors, 4 retries; 2 of work, 2 settled; failed n: UNAVAILABLE"},
+     "3 scanned, 1 moved, 2 bytes, 1 dropped, 1 errors, 3 retries; 2 of work, 2 settled; failed n: UNAVAILABLE"},
     {"a counter that ends it", "one", "", "a10 h20 n50=7", FAILS("F.get(n", 1, 99, READ_ONLY), "F.get(n)",
      " | a10 h20 n50=7 | ",
      "3 scanned, 1 errors; 1 of work, 0 settled; failed n: READ_ONLY; READ_ONLY: F.get(n) was made to fail"},
