@@ -367,8 +367,7 @@ static void erase_in(world *w, segue_store *store)
 static void the_record_vanishes(world *w) { erase_in(w, w->p); }
 static void the_fallbacks_vanishes(world *w) { erase_in(w, w->f); }
 
-/* As if another process had purged it, or dropped it and taken back what it had put there: what was read before is
- * forgotten. */
+/* As if another process had purged it. What was read before is forgotten. */
 static void what_vanished_meanwhile_is_made_anew(void **state)
 {
     (void)state;

@@ -10,6 +10,7 @@
 
 #include "backend/mem/mem.h"
 #include "store/reaper.h"
+#include "support/memory.h"
 
 /* The allocators of the sanitizers do not survive a fork beside another thread. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -30,11 +31,13 @@ static pthread_t test_thread;
 static _Atomic int64_t asked_ns; /* of the reaper's last wait; INT64_MAX: it has no end */
 static _Atomic unsigned n_waits;
 static _Atomic bool no_threads;
-static _Atomic bool test_waits, no_patience; /* this thread waits with an end, which comes at once */
+static _Atomic bool test_waits, no_patience; /* the test's own thread waits; where that has an end, it comes at once */
 
 int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-    if (!pthread_equal(pthread_self(), test_thread)) {
+    if (pthread_equal(pthread_self(), test_thread)) {
+        atomic_store(&test_waits, true);
+    } else {
         atomic_store(&asked_ns, INT64_MAX);
         atomic_fetch_add(&n_waits, 1);
     }
@@ -111,6 +114,7 @@ static void waits_for_ever(const char *when)
 static segue_backend watched;
 static _Atomic bool is_shared;
 static _Atomic int n_failures, n_calls; /* the next so many calls fail; the calls */
+static _Atomic int n_look_failures;     /* the same, of those that only look when something expires */
 static char order[64]; /* of the stores in which something was looked for, under no lock but the order */
 static void (*meanwhile)(segue_store *s);
 static segue_store *meanwhile_in;
@@ -132,7 +136,7 @@ static segue_status watched_expired(void *self, uint64_t until, segue_page *page
         order[at] = self == self_of[0] ? 'a' : self == self_of[1] ? 'b' : '?';
         order[at + 1] = 0;
     }
-    if (until && atomic_fetch_sub(&n_failures, 1) > 0)
+    if (atomic_fetch_sub(until ? &n_failures : &n_look_failures, 1) > 0)
         return segue_fail(call, SEGUE_IO_ERROR, "watched: the disk is loose");
     segue_status st = seg_backend_mem.expired(self, until, page, ret_next, call);
     if (until && meanwhile) {
@@ -159,6 +163,7 @@ static segue_store *open_watched(const char *url)
         assert_ok(segue_register_backend(&watched));
     }
     atomic_store(&n_failures, 0);
+    atomic_store(&n_look_failures, 0);
     order[0] = 0;
     return open_with(url, &still, 0);
 }
@@ -255,7 +260,7 @@ static void must_say(const char *words)
 /* So that it may be tried at once again. */
 static void let_try_again(segue_store *s)
 {
-    seg_reap_guard guard = {0};
+    seg_reap_guard guard = {.entered = true}; /* as it lay in memory */
     seg_reap_guard_add(s, &guard);
     seg_reap_guard_remove(&guard);
 }
@@ -461,12 +466,11 @@ static void all_guards_must_let_it_in(void **state)
     segue_close(b);
 }
 
-/* ---- fork while it is at work ---- */
+/* ---- when it is at work ---- */
 
 static _Atomic bool is_inside, may_go_on;
-static segue_store *inherited;
-static seg_reap_guard inherited_guard;
 
+/* Until this test's thread waits for it, or says so. */
 static void stay_inside(segue_store *s)
 {
     (void)s;
@@ -475,6 +479,132 @@ static void stay_inside(segue_store *s)
         real_sleep_ns(NULL, 100000);
     atomic_store(&is_inside, false);
 }
+
+/* With a document that expires at once, and the reaper in there. */
+static void let_it_in(segue_store *s)
+{
+    atomic_store(&may_go_on, false);
+    atomic_store(&test_waits, false);
+    meanwhile_in = s;
+    meanwhile = stay_inside;
+    assert_ok(segue_set(s, K("k"), K("1"), segue_expiry_at(1), NULL, NULL, &test_err));
+    while (!atomic_load(&is_inside)) real_sleep_ns(NULL, 100000);
+}
+
+static void must_have_waited(bool yes, const char *when)
+{
+    bool waited = atomic_load(&test_waits), inside = atomic_load(&is_inside);
+    atomic_store(&may_go_on, true);
+    if (waited != yes || inside == yes) fail_msg("%s: it was%s waited for", when, waited ? "" : " not");
+}
+
+static void it_is_waited_for_where_it_is_at_work(void **state)
+{
+    (void)state;
+    doorman man = {.lets_in = true};
+    seg_reap_guard guard = {.enter = enter, .leave = leave, .ctx = &man}, other = {0};
+    segue_store *a = open_watched("watched:a"), *again = open_watched("watched:a"), *b = open_watched("watched:b");
+    let_it_in(a);
+    seg_reap_guard_add(b, &other);
+    seg_reap_guard_remove(&other);
+    must_have_waited(false, "a guard of another store");
+    seg_reaper_settle();
+    let_it_in(a);
+    man.store = again;
+    seg_reap_guard_add(again, &guard);
+    must_have_waited(true, "a guard that comes");
+    seg_reaper_settle();
+    let_it_in(again);
+    assert_int_equal(man.n_in - man.n_out, 1);
+    seg_reap_guard_remove(&guard);
+    must_have_waited(true, "a guard that goes");
+    assert_int_equal(man.n_in - man.n_out, 0);
+    seg_reaper_settle();
+    let_it_in(a);
+    segue_close(b);
+    must_have_waited(false, "another store that is closed");
+    seg_reaper_settle();
+    let_it_in(a); /* through which of the two handles it came: one of the closes waits */
+    segue_close(a);
+    segue_close(again);
+    must_have_waited(true, "both handles are closed");
+    assert_false(seg_reaper_is_running());
+}
+
+/* ---- what is known by whom ---- */
+
+/* What one handle has found out the others know, and keep when it is closed. */
+static void what_is_known_outlives_a_handle(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        segue_store *two[] = {open_watched("watched:a"), open_watched("watched:a")};
+        put_expiring(two[0], "k", 10);
+        put_expiring(two[0], "l", 40);
+        advance(10);
+        waits_for(30, "after the first");
+        segue_close(two[i]);
+        waits_for(30, "one handle is closed");
+        advance(30);
+        waits_for_ever("after the second");
+        must_be_tombstone(two[1 - i], "l", 2);
+        segue_close(two[1 - i]);
+    }
+}
+
+/* What was stored before is found at open, or looked for if that fails; also what had expired since ever. */
+static void what_was_there_at_open_is_reaped(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        segue_store *quiet = open_watched("watched:a"), *s = NULL;
+        segue_close(quiet);
+        quiet = open_with("watched:a", &still, SEGUE_OPEN_NO_REAPER);
+        if (i < 2) put_expiring(quiet, "k", 10);
+        else assert_ok(segue_set(quiet, K("k"), K("1"), segue_expiry_at(1), NULL, NULL, &test_err));
+        assert_false(seg_reaper_is_running());
+        atomic_store(&n_look_failures, i == 1);
+        s = open_with("watched:a", &still, 0);
+        assert_true(seg_reaper_is_running());
+        if (i < 2) waits_for(10, "opened");
+        advance(10);
+        waits_for_ever("reaped");
+        assert_int_equal(look_at(s, "k").revision, 2);
+        segue_close(s);
+        segue_close(quiet);
+    }
+    segue_store *cannot = open_with("mem:?caps=-expired", &still, 0);
+    put_expiring(cannot, "k", 10);
+    assert_false(seg_reaper_is_running());
+    segue_close(cannot);
+}
+
+/* Neither while it sleeps nor afterwards. */
+static void it_keeps_no_memory(void **state)
+{
+    (void)state;
+    test_memory_begin();
+    segue_store *quiet = open_with("watched:a", &still, SEGUE_OPEN_NO_REAPER);
+    long before = atomic_load(&test_memory_live);
+    segue_store *s = open_watched("watched:a");
+    long handle = atomic_load(&test_memory_live) - before;
+    expire_at_once(quiet, 300);
+    advance(10);
+    waits_for_ever("all is reaped");
+    before = atomic_load(&test_memory_live);
+    segue_close(s);
+    assert_int_equal(before - atomic_load(&test_memory_live), handle);
+    expire_at_once(quiet, 1);
+    s = open_watched("watched:a"); /* it looks, and finds something */
+    segue_close(s);
+    segue_close(quiet);
+    test_memory_end();
+}
+
+/* ---- fork while it is at work ---- */
+
+static segue_store *inherited;
+static seg_reap_guard inherited_guard;
 
 /* Its exit code: where it went wrong. What it inherited is not at work here, and holds nobody up. */
 static int in_the_child(void)
@@ -511,14 +641,8 @@ static void a_fork_waits_until_it_is_out(void **state)
         doorman man = {.store = inherited, .lets_in = true};
         inherited_guard = (seg_reap_guard){.enter = enter, .leave = leave, .ctx = &man};
         seg_reap_guard_add(inherited, &inherited_guard);
-        atomic_store(&may_go_on, false);
-        atomic_store(&test_waits, false);
         atomic_store(&no_patience, i);
-        meanwhile_in = inherited;
-        meanwhile = stay_inside;
-        let_pass(10000);
-        assert_ok(segue_set(inherited, K("k"), K("1"), segue_expiry_at(1), NULL, NULL, &test_err));
-        while (!atomic_load(&is_inside)) real_sleep_ns(NULL, 100000);
+        let_it_in(inherited);
         assert_int_equal(test_in_child(in_the_child), 0);
         assert_true(atomic_load(&test_waits));
         atomic_store(&may_go_on, true);
@@ -543,6 +667,10 @@ int main(void)
         cmocka_unit_test(a_store_with_much_to_do_lets_others_go_between),
         cmocka_unit_test(an_expiry_that_comes_meanwhile_counts),
         cmocka_unit_test(all_guards_must_let_it_in),
+        cmocka_unit_test(it_is_waited_for_where_it_is_at_work),
+        cmocka_unit_test(what_is_known_outlives_a_handle),
+        cmocka_unit_test(what_was_there_at_open_is_reaped),
+        cmocka_unit_test(it_keeps_no_memory),
         cmocka_unit_test(a_fork_waits_until_it_is_out),
     };
     return cmocka_run_group_tests_name("test_reaper_turns", tests, overhear, NULL);

@@ -105,15 +105,14 @@ static void leave_guards(const segue_store *s)
     }
 }
 
+/* False: one of them does not let us in. Those that did are left all the same, after the turn. */
 static bool enter_guards(const segue_store *s)
 {
     for (seg_reap_guard *g = reaper.guards; g; g = g->next) {
         if (!seg_store_same(g->store, s)) continue;
         g->call = seg_call_new(g->store, 0, NULL);
         g->entered = g->enter && g->enter(g->ctx, &g->call);
-        if (g->entered) continue;
-        leave_guards(s);
-        return false;
+        if (!g->entered) return false;
     }
     return true;
 }
