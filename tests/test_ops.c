@@ -311,6 +311,8 @@ static void at_most_16_macros_are_expanded(void **state)
             segue_outcome outcome = {0};
             segue_status st = segue_write_update_with_xattrs(store, K("k"), set_with_macros, &w, &options, &outcome,
                                                              &err);
+            free(first);
+            free(rest);
             if (n + more > MOST) {
                 REFUSED(TOO_BIG, "more than 16 macros", st);
                 assert_int_equal(outcome.cas, 0);
