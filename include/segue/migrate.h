@@ -229,8 +229,7 @@ typedef struct segue_migration_options {
     int64_t drain_ns;    /* how long a change of phase may wait for operations under way; default 60 s */
     int64_t fence_ns;    /* wait between seal and clean: the longest deadline of operations in other processes;
                                    default 0 */
-    int64_t stale_ns;    /* a runner whose last sign of life is older, or from as far in the future (a clock
-                                   was wrong), is taken for dead; default 15 s. (One that
+    int64_t stale_ns;    /* a runner whose last sign of life is older is taken for dead; default 15 s. (One that
                                    ran on this machine and whose process has ended: at once.) Signs come about each half
                                    second: with less than some of those, two runners take it from each other for ever */
     segue_progress_fn progress;
