@@ -7,16 +7,19 @@
 #include <string.h>
 
 enum { SOME_IMAGES = 60, CHOICES = 3 };
+static const int64_t SECOND = INT64_C(1000000000);
 
 /* What the client had asked and been told at that moment. */
 static void go_back(crash_shared *shared, const crash_shared *whole, size_t moment)
 {
     *shared = (crash_shared){.random = moment + 1, .durable = true};
+    /* The migration may have begun before its client. */
+    shared->now_ns = (whole->n_entries ? whole->entries[0].now_ns : whole->now_ns) + SECOND;
     for (unsigned i = 0; i < whole->n_entries && whole->entries[i].asked_at <= moment; i++) {
         crash_entry *e = &shared->entries[shared->n_entries++];
         *e = whole->entries[i];
         shared->next_step = e->number + 1;
-        shared->now_ns = e->now_ns + 1000000000; /* it takes a while until the power is back */
+        shared->now_ns = e->now_ns + SECOND; /* it takes a while until the power is back */
         if (e->answered_at > moment) {
             e->state = ENTRY_ASKED;
             e->status = SEGUE_OK;
