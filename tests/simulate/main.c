@@ -156,7 +156,6 @@ static const struct tooth {
     {"SCAN_ERROR_IS_ERROR", 3},
     {"CLIENTS_SPARE_FALLBACK", 5},
     {"MOVE_KEEPS_CAS", 1},
-    {"SCAN_COVERED", 1},
     {"DELETED_IS_RETRY", 5},
     {"EXPIRED_STAYS", 6},
 };
