@@ -157,7 +157,7 @@ static const struct tooth {
     {"CLIENTS_SPARE_FALLBACK", 5},
     {"MOVE_KEEPS_CAS", 1},
     {"DELETED_IS_RETRY", 5},
-    {"EXPIRED_STAYS", 6},
+    {"EXPIRED_STAYS", 160},
 };
 enum { N_TEETH = sizeof teeth / sizeof teeth[0], RUNS_MOST = 1000 };
 
