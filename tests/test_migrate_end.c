@@ -471,7 +471,7 @@ static void finish_meanwhile(void *ctx, seg_store_op op, segue_slice key, bool a
     sleeper *sl = ctx;
     mscene *s = sl->scene;
     (void)op, (void)count;
-    if (!after || sl->asked || !segue_slice_equal(key, K("d:00"))) return;
+    if (!after || !segue_slice_equal(key, K("d:00")) || sl->asked) return;
     sl->asked = true;
     assert_ok(run_between(s, s->from, s->to));
     assert_ok(segue_delete(s->to, K("d:00"), NULL, &test_err));
@@ -485,6 +485,7 @@ static void a_runner_that_slept_inserts_nothing(void **state)
     mscene s;
     sleeper sl = {.scene = &s};
     begin_scene(&s, MEM_TWO);
+    s.options.workers = 1; /* what meets the hook */
     seg_fault_plan plan = {.ops = SEG_OP_GET, .hook = finish_meanwhile, .hook_ctx = &sl};
     seg_fault_set(s.fault_to, &plan);
     assert_status(run_scene(&s), SEGUE_BUSY_ELSEWHERE);
