@@ -9,7 +9,7 @@ test:       ## Everything, in four builds; the last line counts
 	@tools/setup test && tools/run-tests
 bench: all  ## Ratios against raw SQLite and the like, as a table
 	@cmake --build --preset release --target segue-bench && build/release/segue-bench
-explore: ## Every schedule of every small scene, then inside of the gate; 3 hours on one core, PART=K/N for a share
+explore: ## Every schedule of every small scene, then inside of the gate; 3.5 hours on one core, PART=K/N for a share
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-explore && \
 		build/release/tests/segue-explore $(if $(PART),--part $(PART)) && \
 		build/release/tests/segue-explore --short --detail --most 20000 $(if $(PART),--part $(PART))
@@ -42,7 +42,7 @@ faults: ## Every call with each allocation, call of the disk, of the system and 
 doubt: ## Switch a rule of the proof off and watch what misses it: RULE=NAME; without it, the list of rules
 	@$(if $(RULE),tools/setup test && program=$$(tools/doubt --program $(RULE)) && cmake --preset release --log-level=WARNING && \
 		cmake --build --preset release --target $$program && tools/doubt $(RULE),tools/doubt --list)
-proof:      ## The figures of docs/proof.md, made again; 4 hours; PART=part..., HOURS=h for the simulation, RESUME=1 to leave out what is done
+proof:      ## The figures of docs/proof.md, made again; 4.5 hours; PART=part..., HOURS=h for the simulation, RESUME=1 to leave out what is done
 	@tools/setup proof && HOURS=$(or $(HOURS),0.083) tools/proof $(if $(RESUME),--resume) $(PART)
 interop: all ## Open with the original's Go module what Segue wrote, and the other way round
 	@ctest --test-dir build/release -L interop -V

@@ -107,7 +107,7 @@ static segue_record record_of(content what, const char *body)
 {
     static const segue_xattr xattrs[] = {{{"_sync", 5}, {"{\"a\":1}", 7}}, {{"u", 1}, {"2", 1}}};
     uint32_t now = (uint32_t)(THE_BEGINNING_NS / 1000000000);
-    segue_record rec = {.xattrs = xattrs, .n_xattrs = 2, .revision = 3, .is_json = true};
+    segue_record rec = {.xattrs = xattrs, .n_xattrs = 2, .revision = 3, .flags = 6, .is_json = true};
     if (what == NOTHING) return (segue_record){0};
     rec.key = segue_str(THE_KEY);
     rec.body = segue_str(body);
