@@ -68,7 +68,7 @@ static const char full[] =
     "\"proof\":\"" PROOF
     "\",\"started_s\":17,\"changed_s\":1800000000,\"finished_s\":18,\"active_ns\":19,\"hold_ns\":20,"
     "\"last_error\":\"it \xc3\xa4rgert\",\"failed\":[\"6b31\",\"ff00\"],\"foreign\":[\"6b32\"],\"runner\":{\"id\":\"r1\","
-    "\"place\":\"host/boot/1\",\"pid\":36,\"beat_ns\":37},\"lease\":null,\"nodes\":{},\"control\":{}}";
+    "\"place\":\"host/boot/1\",\"pid\":36,\"beat_ns\":37},\"overtaken_ns\":38,\"lease\":null,\"nodes\":{},\"control\":{}}";
 
 static inline void put_body(const char *name, segue_slice body)
 {

@@ -94,6 +94,45 @@ static void cleaning_by_hand_waits_for_the_fence(void **state)
     end_scene(&s);
 }
 
+/* A runner elsewhere, which may have looked at the record just before it fell asleep. */
+static void leave_to_a_sleeper(mscene *s)
+{
+    seg_status status = {0};
+    segue_call call = seg_call_new(s->to, 0, &test_err);
+    assert_ok(seg_status_load(s->to, "default", &status, &call));
+    seg_runner_here(call.env, &status.runner);
+    (void)snprintf(status.runner.place, sizeof status.runner.place, "elsewhere/boot/1"); /* fits */
+    status.runner.beat_ns -= 1000000;
+    assert_ok(seg_status_save(s->to, &status, &call));
+    seg_status_free(&status);
+}
+
+/* Also by a run that comes later than the one that has taken over, as long as the sleeper's call may take. */
+static void cleaning_waits_for_a_runner_that_was_overtaken(void **state)
+{
+    (void)state;
+    static const int64_t call_ns = 200 * 1000 * 1000;
+    for (int sealed = 0; sealed < 2; sealed++) {
+        mscene s;
+        begin_scene(&s, MEM_TWO);
+        s.options.hold_seal = !sealed;
+        s.options.hold_clean = sealed;
+        assert_ok(run_scene(&s));
+        leave_to_a_sleeper(&s);
+        s.options.hold_seal = false;
+        s.options.hold_clean = true;
+        s.options.timeout_ns = call_ns;
+        int64_t began = seg_mono_ns(segue_env_default());
+        assert_ok(run_scene(&s));
+        s.options.hold_clean = false;
+        assert_ok(run_scene(&s));
+        int64_t took = seg_mono_ns(segue_env_default()) - began;
+        assert_int_equal(stage_of(&s), SEGUE_STAGE_CLEAN);
+        if (took < call_ns) fail_msg("cleaned %lld ns after a runner was overtaken", (long long)took);
+        end_scene(&s);
+    }
+}
+
 /* ---- verification beside other things ---- */
 
 enum { OPS_WRITE = SEG_OP_PUT | SEG_OP_ERASE | SEG_OP_WRITE_MANY | SEG_OP_MOVE | SEG_OP_MUTATE };
@@ -464,6 +503,8 @@ static void its_own_write_is_nobody_elses(void **state)
     }
 }
 
+enum { SHORT_CALL_NS = 5 * 1000 * 1000 };
+
 /* The rival comes between this runner's reads and its write, and gets to the end; then a client deletes, and what is dead is
  * purged. */
 static void finish_meanwhile(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
@@ -492,6 +533,32 @@ static void a_runner_that_slept_inserts_nothing(void **state)
     assert_non_null(strstr(test_err.message, "taken over"));
     assert_true(sl.asked);
     assert_int_equal(stage_of(&s), SEGUE_STAGE_CLEAN);
+    assert_false(is_at(s.to, "d:00"));
+    end_scene(&s);
+}
+
+/* The look at the status record after one at a document takes longer than a call may. */
+static void look_for_long(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
+{
+    sleeper *sl = ctx;
+    (void)op, (void)count;
+    bool is_own = segue_slice_equal(key, segue_str("_segue:migration:default"));
+    if (!after) return;
+    if (sl->asked && is_own) seg_sleep_ns(segue_env_default(), 2 * SHORT_CALL_NS);
+    sl->asked = !is_own;
+}
+
+static void a_runner_that_took_too_long_inserts_nothing(void **state)
+{
+    (void)state;
+    mscene s;
+    sleeper sl = {.scene = &s};
+    begin_scene(&s, MEM_TWO);
+    s.options.workers = 1;
+    s.options.timeout_ns = SHORT_CALL_NS;
+    seg_fault_plan plan = {.ops = SEG_OP_GET, .hook = look_for_long, .hook_ctx = &sl};
+    seg_fault_set(s.fault_to, &plan);
+    assert_status(run_scene(&s), SEGUE_TIMEOUT);
     assert_false(is_at(s.to, "d:00"));
     end_scene(&s);
 }
@@ -625,6 +692,8 @@ int main(void)
         IN_FOLDER(its_own_write_is_nobody_elses),
         IN_FOLDER(a_path_that_is_not_utf8_can_be_gone_on_with),
         IN_FOLDER(a_runner_that_slept_inserts_nothing),
+        IN_FOLDER(a_runner_that_took_too_long_inserts_nothing),
+        IN_FOLDER(cleaning_waits_for_a_runner_that_was_overtaken),
         IN_FOLDER(no_last_error_spoils_the_status_record),
         IN_FOLDER(clients_of_a_finished_migration_are_led_to_its_end),
         IN_FOLDER(a_pill_is_copied_as_the_number_that_it_holds),

@@ -57,6 +57,7 @@ static void each_field_is_read(void **state)
     assert_string_equal(s.runner.place, "host/boot/1");
     ASSERT_U64(36, (uint64_t)s.runner.pid);
     ASSERT_U64(37, (uint64_t)s.runner.beat_ns);
+    ASSERT_U64(38, (uint64_t)s.overtaken_ns);
     SEG_AUTO(segue_doc) doc = {0};
     get_stored("m", &doc);
     ASSERT_U64(doc.rec.cas, s.cas);
@@ -90,7 +91,8 @@ static void flags_are_set_only_by_true(void **state)
 static void numbers_that_cannot_be_are_zero(void **state)
 {
     (void)state;
-    static const char *const names[] = {"epoch", "pass", "hold_ns", "counts.moved", "runner.pid", "runner.beat_ns"};
+    static const char *const names[] = {"epoch",      "pass",           "hold_ns",     "counts.moved",
+                                        "runner.pid", "runner.beat_ns", "overtaken_ns"};
     static const char *const values[] = {"-1", "-9223372036854775808", "0", "1.5", "\"7\"", "null", NULL};
     for (size_t n = 0; n < COUNT(names); n++)
         for (size_t i = 0; i < COUNT(values); i++) {
@@ -101,7 +103,8 @@ static void numbers_that_cannot_be_are_zero(void **state)
                                      (uint64_t)s.hold_ns,
                                      s.counts.moved,
                                      (uint64_t)s.runner.pid,
-                                     (uint64_t)s.runner.beat_ns};
+                                     (uint64_t)s.runner.beat_ns,
+                                     (uint64_t)s.overtaken_ns};
             for (size_t k = 0; k < COUNT(read); k++)
                 if ((read[k] == 0) != (k == n)) fail_msg("%s %s: %s", names[n], values[i], names[k]);
             seg_status_free(&s);

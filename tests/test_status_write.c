@@ -445,18 +445,43 @@ static void a_runner_is_alive_while_its_sign_of_life_is_young(void **state)
     }
 }
 
-static void a_runner_whose_process_is_gone_is_dead_at_once(void **state)
+static void go_elsewhere(seg_runner *r) { (void)snprintf(r->place, sizeof r->place, "elsewhere/boot/1"); /* fits */ }
+
+/* The number of a process that was. */
+static pid_t gone(void)
 {
-    (void)state;
-    seg_runner r = runner_here();
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) _exit(0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    r.pid = pid;
+    return pid;
+}
+
+static void a_runner_whose_process_is_gone_is_dead_at_once(void **state)
+{
+    (void)state;
+    seg_runner r = runner_here();
+    r.pid = gone();
     assert_false(is_alive(&r));
-    (void)snprintf(r.place, sizeof r.place, "elsewhere/boot/1"); /* fits; nothing is known of processes there */
+    go_elsewhere(&r); /* nothing is known of processes there */
     assert_true(is_alive(&r));
+}
+
+static void a_runner_may_sleep_where_nobody_knows_that_it_is_gone(void **state)
+{
+    (void)state;
+    seg_runner own = runner_here(), r = own, nobody = {0};
+    assert_false(seg_runner_may_sleep(&nobody, &store->env));
+    assert_false(seg_runner_may_sleep(&own, &store->env));
+    go_elsewhere(&r); /* whatever its number */
+    assert_true(seg_runner_may_sleep(&r, &store->env));
+    r = own;
+    r.pid = getppid();
+    assert_true(seg_runner_may_sleep(&r, &store->env));
+    r.pid = gone();
+    assert_false(seg_runner_may_sleep(&r, &store->env));
+    go_elsewhere(&r);
+    assert_true(seg_runner_may_sleep(&r, &store->env));
 }
 
 /* A sign of life from before all time is none. */
@@ -545,6 +570,7 @@ int main(void)
         IN_STORE(a_runner_says_who_and_where_it_is),
         IN_STORE(a_runner_is_alive_while_its_sign_of_life_is_young),
         IN_STORE(a_runner_whose_process_is_gone_is_dead_at_once),
+        IN_STORE(a_runner_may_sleep_where_nobody_knows_that_it_is_gone),
         IN_STORE(a_damaged_sign_of_life_is_none),
         IN_STORE(a_place_is_found_in_any_process),
     };

@@ -225,7 +225,8 @@ typedef struct segue_migration_options {
     bool new_policy;            /* go on under another policy than the one that an unfinished migration began under */
     segue_on_foreign on_foreign_write;
     unsigned max_passes; /* default 20; then NOT_FINISHED */
-    int64_t timeout_ns;  /* of one store call; default 30 s */
+    int64_t timeout_ns;  /* of one store call; default 30 s. The same for all runners of a migration: clean waits so
+                                   long for one of another process that was taken for dead and may only sleep */
     int64_t drain_ns;    /* how long a change of phase may wait for operations under way; default 60 s */
     int64_t fence_ns;    /* wait between seal and clean: the longest deadline of operations in other processes;
                                    default 0 */
@@ -310,8 +311,8 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_verify(segue_migration *
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_seal(segue_migration *migration, segue_error *reterr);
 
 /* Erase the manifests, and the tombstones that only hid the fallback. After the fence only: no operation that began
- * before the seal may be under way (in this process that is waited for; for others options.fence_ns is). REFUSED: it is
- * not sealed. */
+ * before the seal may be under way (in this process that is waited for; for others options.fence_ns is, and
+ * options.timeout_ns from when a silent runner was taken for dead). REFUSED: it is not sealed. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_clean(segue_migration *migration, segue_error *reterr);
 
 /* ---- status ------------------------------------------------------------------------------------------------- */

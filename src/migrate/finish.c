@@ -100,6 +100,18 @@ static segue_status clean_page(void *ctx, const segue_page *page, segue_error *e
     return SEGUE_OK;
 }
 
+/* What began before the seal has ended then: the operations of other processes, and a call of a runner that was taken for dead
+ * and may have looked at the record just before that. */
+static int64_t fence_ns(const segue_migration *m)
+{
+    if (!SEG_RULE(FENCE_IS_WAITED)) return 0;
+    if (!m->status.overtaken_ns) return m->options.fence_ns;
+    int64_t since = seg_wall_ns(m->env) - m->status.overtaken_ns;
+    if (since < 0) since = 0; /* clocks of two hosts */
+    int64_t left = m->options.timeout_ns - since;
+    return left > m->options.fence_ns ? left : m->options.fence_ns;
+}
+
 segue_status seg_clean(segue_migration *m, segue_error *err)
 {
     char text[2 * SEG_MANIFEST_KEY_SIZE];
@@ -108,8 +120,8 @@ segue_status seg_clean(segue_migration *m, segue_error *err)
         return seg_error_set(err, SEGUE_REFUSED, "migration \"%s\" is %s; it must be sealed before it is cleaned",
                              m->name, segue_stage_name(m->status.stage));
     m->options.keep = m->status.keep; /* by hand, the options may not say */
-    /* The fence, of other processes and of this one: what began before the seal has ended, also if this is a later run. */
-    segue_status st = seg_migration_wait(m, SEG_RULE(FENCE_IS_WAITED) ? m->options.fence_ns : 0, err);
+    /* The fence, of other processes and of this one, also if this is a later run. */
+    segue_status st = seg_migration_wait(m, fence_ns(m), err);
     if (st == SEGUE_OK) st = seg_migration_stage(m, SEGUE_STAGE_CLEANING, err);
     if (st == SEGUE_OK && SEG_RULE(PURGE_AFTER_FENCE)) st = seg_seal_clients(m, err);
     segue_bounds b = seg_manifest_bounds(m->name, text);

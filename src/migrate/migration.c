@@ -116,7 +116,8 @@ segue_status seg_migration_still_ours(const segue_migration *m, segue_call *call
     segue_status st = seg_status_load(m->to, m->name, &now, call);
     bool is_ours = st == SEGUE_OK && strcmp(now.runner.id, m->own_id) == 0;
     seg_status_free(&now);
-    if (st != SEGUE_OK || is_ours) return st;
+    if (st != SEGUE_OK) return st;
+    if (is_ours) return seg_call_in_time(call);
     return segue_fail(call, SEGUE_BUSY_ELSEWHERE, "somebody else has taken over migration \"%s\"", m->name);
 }
 
@@ -169,6 +170,7 @@ segue_status seg_migration_claim(segue_migration *m, segue_error *err)
     m->done = 0;
     m->status.epoch++;
     m->status.last_error[0] = '\0';
+    if (seg_runner_may_sleep(&m->status.runner, m->env)) m->status.overtaken_ns = seg_wall_ns(m->env);
     seg_runner_here(m->env, &m->status.runner);
     memcpy(m->own_id, m->status.runner.id, sizeof m->own_id);
     segue_status st = seg_migration_save(m, err);

@@ -60,7 +60,8 @@ segue_status seg_migration_give(const segue_migration *m, segue_status st, segue
 segue_status seg_migration_wait(segue_migration *m, int64_t ns, segue_error *err);
 segue_status seg_migration_cancelled(const segue_migration *m, segue_error *err);
 /* Before what was read from the fallback is inserted into the primary. A runner that slept may have a successor, who may have
- * sealed and purged since: BUSY_ELSEWHERE, or why it is not known. Any thread. */
+ * sealed and purged since: BUSY_ELSEWHERE, or why it is not known. Who sleeps between this look and the insert is waited for by
+ * the successor (seg_clean), for as long as a call may take: TIMEOUT, it has taken longer. Any thread. */
 segue_status seg_migration_still_ours(const segue_migration *m, segue_call *call);
 /* The phase of the clients of this process; `none` if there are none. */
 segue_phase seg_migration_clients(const segue_migration *m, segue_phase none);

@@ -82,14 +82,28 @@ void seg_runner_here(const segue_env *env, seg_runner *runner)
     runner->beat_ns = seg_wall_ns(env);
 }
 
+static bool is_at(const seg_runner *runner, const seg_runner *here)
+{
+    return strchr(here->place, '/') && strcmp(here->place, runner->place) == 0;
+}
+
+static bool is_gone(const seg_runner *runner, const seg_runner *here)
+{
+    return !runner->id[0] || (is_at(runner, here) && kill((pid_t)runner->pid, 0) != 0 && errno == ESRCH);
+}
+
 bool seg_runner_is_alive(const seg_runner *runner, const segue_env *env, int64_t stale_ns)
 {
     seg_runner here;
-    if (!runner->id[0]) return false;
     seg_runner_here(env, &here);
-    bool same_place = strchr(here.place, '/') && strcmp(here.place, runner->place) == 0;
-    if (same_place && kill((pid_t)runner->pid, 0) != 0 && errno == ESRCH) return false;
-    return here.beat_ns - runner->beat_ns < stale_ns;
+    return !is_gone(runner, &here) && here.beat_ns - runner->beat_ns < stale_ns;
+}
+
+bool seg_runner_may_sleep(const seg_runner *runner, const segue_env *env)
+{
+    seg_runner here;
+    seg_runner_here(env, &here);
+    return !is_gone(runner, &here) && !(is_at(runner, &here) && runner->pid == here.pid);
 }
 
 /* ---- the counts, by name ---- */
@@ -180,7 +194,7 @@ static json_t *to_json(const seg_status *s)
 {
     return json_pack(
         "{s:i,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:s,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,"
-        "s:o,s:n,s:{},s:{}}",
+        "s:o,s:I,s:n,s:{},s:{}}",
         "segue", SEG_STATUS_FORMAT, "name", s->name, "run_id", s->run_id, "epoch", (json_int_t)s->epoch, "sequence",
         (json_int_t)s->sequence, "stage", segue_stage_name(s->stage), "from", text_of(segue_buf_slice(&s->from)), "to",
         text_of(segue_buf_slice(&s->to)), "policy", s->policy, "keep", s->keep, "keep_cas", s->keep_cas, "tail",
@@ -189,7 +203,7 @@ static json_t *to_json(const seg_status *s)
         (json_int_t)s->started_s, "changed_s", (json_int_t)s->changed_s, "finished_s", (json_int_t)s->finished_s,
         "active_ns", (json_int_t)s->active_ns, "hold_ns", (json_int_t)s->hold_ns, "last_error",
         text_of(segue_str(s->last_error)), "failed", hexes_of(&s->failed), "foreign", hexes_of(&s->foreign), "runner",
-        runner_of(s), "lease", "nodes", "control");
+        runner_of(s), "overtaken_ns", (json_int_t)s->overtaken_ns, "lease", "nodes", "control");
 }
 
 /* jansson needs memory to print, each time. */
@@ -347,6 +361,7 @@ static segue_status from_json(const json_t *root, seg_status *s)
     s->finished_s = (int64_t)number(root, "finished_s");
     s->active_ns = (int64_t)number(root, "active_ns");
     s->hold_ns = (int64_t)number(root, "hold_ns");
+    s->overtaken_ns = (int64_t)number(root, "overtaken_ns");
     for (size_t i = 0; i < N_COUNTS; i++)
         *count_at(&s->counts, i) = number(json_object_get(root, "counts"), count_fields[i].name);
     keys_from(json_object_get(root, "failed"), &s->failed);

@@ -60,7 +60,8 @@ typedef struct seg_status {
     char last_error[SEG_ERROR_TEXT];
     seg_keys failed, foreign;
     seg_runner runner;
-    uint64_t cas; /* of the record as it was read or last written; 0 none */
+    int64_t overtaken_ns; /* when one was last taken for dead that may only have slept (wall clock); 0 never */
+    uint64_t cas;         /* of the record as it was read or last written; 0 none */
     uint64_t revision;
 } seg_status;
 
@@ -85,5 +86,7 @@ segue_slice seg_status_key(const char *name, char out[SEG_STATUS_KEY_SIZE]);
 void seg_runner_here(const segue_env *env, seg_runner *runner);
 /* Whether there is a runner and nothing says that it is dead. */
 bool seg_runner_is_alive(const seg_runner *runner, const segue_env *env, int64_t stale_ns);
+/* Whether there is a runner in another process that is not known to be gone: it may wake up. */
+bool seg_runner_may_sleep(const seg_runner *runner, const segue_env *env);
 
 #endif

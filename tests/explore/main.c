@@ -199,9 +199,8 @@ static void call_triple(tour *t, const char *a, const char *b, const char *step)
 static bool are_rivals(const char *a, const char *b)
 {
     static const char *const side_by_side[][2] = {
-        {"sweep", "sweep"},         {"sweep", "sweep repair"},  {"sweep", "seal"},
-        {"sweep repair", "seal"},   {"seal", "seal"},           {"forward", "forward"},
-        {"forward", "hold legacy"}, {"hold forward", "forward seal"}};
+        {"sweep", "sweep"}, {"sweep", "sweep repair"}, {"sweep", "seal"},          {"sweep repair", "seal"},
+        {"seal", "seal"},   {"forward", "forward"},    {"forward", "hold legacy"}, {"hold forward", "forward seal"}};
     for (size_t i = 0; i < sizeof side_by_side / sizeof side_by_side[0]; i++)
         if (is_word(a, side_by_side[i][0]) && is_word(b, side_by_side[i][1])) return true;
     return false;

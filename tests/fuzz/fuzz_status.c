@@ -28,6 +28,7 @@ static void check_same(const seg_status *a, const seg_status *b)
     MUST(a->keep == b->keep && a->keep_cas == b->keep_cas && a->is_tail == b->is_tail);
     MUST(a->total == b->total && a->done == b->done && a->run_ns == b->run_ns && a->started_s == b->started_s);
     MUST(a->finished_s == b->finished_s && a->active_ns == b->active_ns && a->hold_ns == b->hold_ns);
+    MUST(a->overtaken_ns == b->overtaken_ns);
     MUST(memcmp(&a->counts, &b->counts, sizeof a->counts) == 0);
     MUST(same_buf(&a->from, &b->from) && same_buf(&a->to, &b->to) && same_buf(&a->cursor, &b->cursor));
     MUST(same_keys(&a->failed, &b->failed) && same_keys(&a->foreign, &b->foreign));
