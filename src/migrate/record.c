@@ -3,6 +3,7 @@
 
 #include "base/base.h"
 #include "base/env.h"
+#include "doc/json.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -131,7 +132,49 @@ static uint64_t *count_at(segue_counts *counts, size_t i)
 
 /* ---- writing ---- */
 
-static json_t *hex_of(const segue_buf *bytes)
+/* JSON in the making; the first failure stays. */
+typedef struct writer {
+    segue_buf *out;
+    segue_status status;
+} writer;
+
+static void put(writer *w, segue_slice text)
+{
+    if (w->status == SEGUE_OK) w->status = segue_buf_append(w->out, text.data, text.size);
+}
+
+static void put_string(writer *w, segue_slice text)
+{
+    if (w->status == SEGUE_OK) w->status = seg_json_quote(text, w->out);
+}
+
+/* What comes next is a member of an object, or (no name) an element of an array. */
+static void put_name(writer *w, const char *name)
+{
+    bool is_first = w->out->size == 0 || strchr("{[", w->out->data[w->out->size - 1]);
+    if (!is_first) put(w, segue_str(","));
+    if (!name) return;
+    put_string(w, segue_str(name));
+    put(w, segue_str(":"));
+}
+
+static void put_value(writer *w, const char *name, const char *value)
+{
+    put_name(w, name);
+    put(w, segue_str(value));
+}
+
+/* What no reader could take is 0. */
+static void put_number(writer *w, const char *name, uint64_t n)
+{
+    char digits[21];
+    put_name(w, name);
+    put(w, segue_bytes(digits, seg_format_u64(n > INT64_MAX ? 0 : n, digits)));
+}
+
+static void put_flag(writer *w, const char *name, bool is_set) { put_value(w, name, is_set ? "true" : "false"); }
+
+static void put_hex(writer *w, const char *name, const segue_buf *bytes)
 {
     static const char digits[] = "0123456789abcdef";
     char text[2 * SEGUE_KEY_MAX];
@@ -141,33 +184,15 @@ static json_t *hex_of(const segue_buf *bytes)
         text[2 * i] = digits[byte >> 4];
         text[2 * i + 1] = digits[byte & 15];
     }
-    return json_stringn(text, 2 * n);
+    put_name(w, name);
+    put_string(w, segue_bytes(text, 2 * n));
 }
 
-static json_t *hexes_of(const seg_keys *keys)
+static void put_keys(writer *w, const char *name, const seg_keys *keys)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; list && i < keys->n; i++) (void)json_array_append_new(list, hex_of(&keys->keys[i])); /* a help */
-    return list;
-}
-
-static json_t *counts_of(const seg_status *s)
-{
-    segue_counts counts = s->counts;
-    json_t *object = json_object();
-    for (size_t i = 0; object && i < N_COUNTS; i++)
-        if (json_object_set_new(object, count_fields[i].name, json_integer((json_int_t)*count_at(&counts, i))) != 0) {
-            json_decref(object);
-            return NULL;
-        }
-    return object;
-}
-
-static json_t *runner_of(const seg_status *s)
-{
-    if (!s->runner.id[0]) return json_null();
-    return json_pack("{s:s,s:s,s:I,s:I}", "id", s->runner.id, "place", s->runner.place, "pid",
-                     (json_int_t)s->runner.pid, "beat_ns", (json_int_t)s->runner.beat_ns);
+    put_value(w, name, "[");
+    for (size_t i = 0; i < keys->n; i++) put_hex(w, NULL, &keys->keys[i]);
+    put(w, segue_str("]"));
 }
 
 segue_status seg_status_text_of(segue_slice text, segue_buf *out)
@@ -183,38 +208,79 @@ segue_status seg_status_text_of(segue_slice text, segue_buf *out)
     return st;
 }
 
-static json_t *text_of(segue_slice text)
+static void put_text(writer *w, const char *name, segue_slice text)
 {
     SEG_AUTO(segue_buf) utf8 = {0};
-    if (seg_status_text_of(text, &utf8) != SEGUE_OK) return NULL;
-    return json_stringn(utf8.size ? utf8.data : "", utf8.size);
+    if (w->status == SEGUE_OK) w->status = seg_status_text_of(text, &utf8);
+    put_name(w, name);
+    put_string(w, segue_buf_slice(&utf8));
 }
 
-static json_t *to_json(const seg_status *s)
+static void put_counts(writer *w, const segue_counts *all)
 {
-    return json_pack(
-        "{s:i,s:s,s:s,s:I,s:I,s:s,s:o,s:o,s:s,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,"
-        "s:o,s:I,s:n,s:{},s:{}}",
-        "segue", SEG_STATUS_FORMAT, "name", s->name, "run_id", s->run_id, "epoch", (json_int_t)s->epoch, "sequence",
-        (json_int_t)s->sequence, "stage", segue_stage_name(s->stage), "from", text_of(segue_buf_slice(&s->from)), "to",
-        text_of(segue_buf_slice(&s->to)), "policy", s->policy, "keep", s->keep, "keep_cas", s->keep_cas, "tail",
-        s->is_tail, "pass", (json_int_t)s->pass, "total", (json_int_t)s->total, "done", (json_int_t)s->done, "run_ns",
-        (json_int_t)s->run_ns, "counts", counts_of(s), "cursor", hex_of(&s->cursor), "proof", s->proof, "started_s",
-        (json_int_t)s->started_s, "changed_s", (json_int_t)s->changed_s, "finished_s", (json_int_t)s->finished_s,
-        "active_ns", (json_int_t)s->active_ns, "hold_ns", (json_int_t)s->hold_ns, "last_error",
-        text_of(segue_str(s->last_error)), "failed", hexes_of(&s->failed), "foreign", hexes_of(&s->foreign), "runner",
-        runner_of(s), "overtaken_ns", (json_int_t)s->overtaken_ns, "lease", "nodes", "control");
+    segue_counts counts = *all;
+    put_value(w, "counts", "{");
+    for (size_t i = 0; i < N_COUNTS; i++) put_number(w, count_fields[i].name, *count_at(&counts, i));
+    put(w, segue_str("}"));
 }
 
-/* jansson needs memory to print, each time. */
-static segue_status print(const seg_status *status, segue_buf *out)
+static void put_runner(writer *w, const seg_runner *r)
 {
-    json_t *root = to_json(status);
-    size_t size = root ? json_dumpb(root, NULL, 0, JSON_COMPACT) : 0;
-    segue_status st = size ? segue_buf_reserve(out, size) : SEGUE_NO_MEMORY;
-    if (st == SEGUE_OK) out->size = json_dumpb(root, out->data, size, JSON_COMPACT);
-    json_decref(root);
-    return out->size ? st : SEGUE_NO_MEMORY;
+    if (!r->id[0]) {
+        put_value(w, "runner", "null");
+        return;
+    }
+    put_value(w, "runner", "{");
+    put_text(w, "id", segue_str(r->id));
+    put_text(w, "place", segue_str(r->place));
+    put_number(w, "pid", (uint64_t)r->pid);
+    put_number(w, "beat_ns", (uint64_t)r->beat_ns);
+    put(w, segue_str("}"));
+}
+
+static void put_work(writer *w, const seg_status *s)
+{
+    put_number(w, "pass", s->pass);
+    put_number(w, "total", s->total);
+    put_number(w, "done", s->done);
+    put_number(w, "run_ns", (uint64_t)s->run_ns);
+    put_counts(w, &s->counts);
+    put_hex(w, "cursor", &s->cursor);
+    put_text(w, "proof", segue_str(s->proof));
+    put_number(w, "started_s", (uint64_t)s->started_s);
+    put_number(w, "changed_s", (uint64_t)s->changed_s);
+    put_number(w, "finished_s", (uint64_t)s->finished_s);
+    put_number(w, "active_ns", (uint64_t)s->active_ns);
+    put_number(w, "hold_ns", (uint64_t)s->hold_ns);
+    put_text(w, "last_error", segue_str(s->last_error));
+    put_keys(w, "failed", &s->failed);
+    put_keys(w, "foreign", &s->foreign);
+}
+
+static segue_status print(const seg_status *s, segue_buf *out)
+{
+    writer w = {out, SEGUE_OK};
+    put(&w, segue_str("{"));
+    put_number(&w, "segue", SEG_STATUS_FORMAT);
+    put_text(&w, "name", segue_str(s->name));
+    put_text(&w, "run_id", segue_str(s->run_id));
+    put_number(&w, "epoch", s->epoch);
+    put_number(&w, "sequence", s->sequence);
+    put_text(&w, "stage", segue_str(segue_stage_name(s->stage)));
+    put_text(&w, "from", segue_buf_slice(&s->from));
+    put_text(&w, "to", segue_buf_slice(&s->to));
+    put_text(&w, "policy", segue_str(s->policy));
+    put_flag(&w, "keep", s->keep);
+    put_flag(&w, "keep_cas", s->keep_cas);
+    put_flag(&w, "tail", s->is_tail);
+    put_work(&w, s);
+    put_runner(&w, &s->runner);
+    put_number(&w, "overtaken_ns", (uint64_t)s->overtaken_ns);
+    put_value(&w, "lease", "null");
+    put_value(&w, "nodes", "{}");
+    put_value(&w, "control", "{}");
+    put(&w, segue_str("}"));
+    return w.status;
 }
 
 /* A write whose answer was lost, or that met another record than the one that was last seen: look. OK: it is there. RETRY:
