@@ -148,14 +148,16 @@ static void put_string(writer *w, segue_slice text)
     if (w->status == SEGUE_OK) w->status = seg_json_quote(text, w->out);
 }
 
-/* What comes next is a member of an object, or (no name) an element of an array. */
+/* What comes next is a member of an object, or (no name) an element of an array. No name has anything to escape. */
 static void put_name(writer *w, const char *name)
 {
-    bool is_first = w->out->size == 0 || strchr("{[", w->out->data[w->out->size - 1]);
+    char last = w->out->size ? w->out->data[w->out->size - 1] : '{';
+    bool is_first = last == '{' || last == '[';
     if (!is_first) put(w, segue_str(","));
     if (!name) return;
-    put_string(w, segue_str(name));
-    put(w, segue_str(":"));
+    put(w, segue_str("\""));
+    put(w, segue_str(name));
+    put(w, segue_str("\":"));
 }
 
 static void put_value(writer *w, const char *name, const char *value)
