@@ -472,7 +472,15 @@ static void all_guards_must_let_it_in(void **state)
 
 /* ---- when it is at work ---- */
 
-static _Atomic bool is_inside, may_go_on;
+static _Atomic bool is_inside, may_go_on, is_stuck;
+
+/* Until this test's thread says so, which it cannot while it still waits. */
+static void stay_until_told(segue_store *s)
+{
+    (void)s;
+    for (int i = 0; !atomic_load(&may_go_on) && i < 3000; i++) real_sleep_ns(NULL, 1000000);
+    atomic_store(&is_stuck, !atomic_load(&may_go_on));
+}
 
 /* Until this test's thread waits for it, or says so. */
 static void stay_inside(segue_store *s)
@@ -482,6 +490,7 @@ static void stay_inside(segue_store *s)
     while (!atomic_load(&may_go_on) && !(atomic_load(&test_waits) && !atomic_load(&no_patience)))
         real_sleep_ns(NULL, 100000);
     atomic_store(&is_inside, false);
+    if (!atomic_load(&may_go_on)) meanwhile = stay_until_told;
 }
 
 /* With a document that expires at once, and the reaper in there. */
@@ -533,6 +542,52 @@ static void it_is_waited_for_where_it_is_at_work(void **state)
     segue_close(again);
     must_have_waited(true, "both handles are closed");
     assert_false(seg_reaper_is_running());
+}
+
+/* With more to do, and its next turn waiting for us. */
+static void let_it_in_for_long(segue_store *s)
+{
+    expire_at_once(s, 600);
+    seg_reaper_settle();
+    let_it_in(s);
+    advance(10);
+}
+
+static void must_have_waited_for_one_turn(const char *when)
+{
+    must_have_waited(true, when);
+    seg_reaper_settle();
+    if (atomic_load(&is_stuck)) fail_msg("%s: it was waited for longer than a turn", when);
+}
+
+/* And goes on by itself afterwards. */
+static void it_is_waited_for_no_longer_than_a_turn(void **state)
+{
+    (void)state;
+    segue_store *a = open_watched("watched:a"), *b = open_watched("watched:b");
+    doorman man = {.store = a, .lets_in = true};
+    seg_reap_guard guard = {.enter = enter, .leave = leave, .ctx = &man};
+    atomic_store(&n_calls, 0);
+    let_it_in_for_long(a);
+    seg_reap_guard_add(a, &guard);
+    for (int i = 0; atomic_load(&n_calls) < 2; i++) {
+        if (i == 3000) fail_msg("it does not go on");
+        real_sleep_ns(NULL, 10000000);
+    }
+    must_have_waited_for_one_turn("a guard that comes");
+    assert_int_equal(n_overdue(a), 0);
+    man.n_in = man.n_out = 0;
+    let_it_in_for_long(a);
+    seg_reap_guard_remove(&guard);
+    must_have_waited_for_one_turn("a guard that goes");
+    assert_int_equal(man.n_in, 1);
+    assert_int_equal(man.n_out, 1);
+    let_it_in_for_long(a);
+    assert_ok(segue_set(b, K("k"), K("1"), segue_expiry_at(1), NULL, NULL, &test_err));
+    segue_close(a);
+    must_have_waited_for_one_turn("a store that is closed while another has something to do");
+    assert_int_equal(n_overdue(b), 0);
+    segue_close(b);
 }
 
 /* ---- what is known by whom ---- */
@@ -608,12 +663,13 @@ static void it_keeps_no_memory(void **state)
 /* ---- fork while it is at work ---- */
 
 static segue_store *inherited;
+static doorman inherited_man;
 static seg_reap_guard inherited_guard;
 
 /* Its exit code: where it went wrong. What it inherited is not at work here, and holds nobody up. */
 static int in_the_child(void)
 {
-    bool was_inside = atomic_load(&is_inside);
+    bool was_inside = inherited_man.n_in != inherited_man.n_out;
     segue_error err = {0};
     segue_open_options options = {&still, 0};
     segue_store *s = NULL;
@@ -634,7 +690,23 @@ static int in_the_child(void)
     return seg_reaper_is_running() ? 6 : 0;
 }
 
-/* It is waited for until it is out of the engine; but not for ever. */
+static void *wait_too(void *guard)
+{
+    seg_reap_guard_add(inherited, guard);
+    return NULL;
+}
+
+/* Another thread that waits for the end of the turn. */
+static pthread_t let_another_wait(seg_reap_guard *guard)
+{
+    pthread_t thread;
+    unsigned before = atomic_load(&n_waits);
+    assert_int_equal(pthread_create(&thread, NULL, wait_too, guard), 0);
+    while (atomic_load(&n_waits) == before) real_sleep_ns(NULL, 100000);
+    return thread;
+}
+
+/* It is waited for until it is out of the engine, however much there is to do; but not for ever. */
 static void a_fork_waits_until_it_is_out(void **state)
 {
     (void)state;
@@ -644,18 +716,22 @@ static void a_fork_waits_until_it_is_out(void **state)
     }
     for (int i = 0; i < 2; i++) {
         inherited = open_watched("watched:a");
-        doorman man = {.store = inherited, .lets_in = true};
-        inherited_guard = (seg_reap_guard){.enter = enter, .leave = leave, .ctx = &man};
+        inherited_man = (doorman){.store = inherited, .lets_in = true};
+        inherited_guard = (seg_reap_guard){.enter = enter, .leave = leave, .ctx = &inherited_man};
+        seg_reap_guard other = {.enter = enter, .leave = leave, .ctx = &inherited_man};
         seg_reap_guard_add(inherited, &inherited_guard);
         atomic_store(&no_patience, i);
-        let_it_in(inherited);
+        let_it_in_for_long(inherited);
+        pthread_t another = let_another_wait(&other);
         assert_int_equal(test_in_child(in_the_child), 0);
         assert_true(atomic_load(&test_waits));
         atomic_store(&may_go_on, true);
+        assert_int_equal(pthread_join(another, NULL), 0);
         seg_reaper_settle();
-        assert_int_equal(look_at(inherited, "k").revision, 2);
-        assert_int_equal(man.n_in, 1);
-        assert_int_equal(man.n_out, 1);
+        assert_false(atomic_load(&is_stuck));
+        assert_int_equal(n_overdue(inherited), 0);
+        assert_int_equal(inherited_man.n_in, inherited_man.n_out);
+        seg_reap_guard_remove(&other);
         seg_reap_guard_remove(&inherited_guard);
         segue_close(inherited);
     }
@@ -674,6 +750,7 @@ int main(void)
         cmocka_unit_test(an_expiry_that_comes_meanwhile_counts),
         cmocka_unit_test(all_guards_must_let_it_in),
         cmocka_unit_test(it_is_waited_for_where_it_is_at_work),
+        cmocka_unit_test(it_is_waited_for_no_longer_than_a_turn),
         cmocka_unit_test(what_is_known_outlives_a_handle),
         cmocka_unit_test(what_was_there_at_open_is_reaped),
         cmocka_unit_test(it_keeps_no_memory),

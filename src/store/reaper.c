@@ -38,17 +38,32 @@ static struct {
     _Atomic unsigned n_stores;
     _Atomic bool is_running; /* written with the lock */
     unsigned generation;     /* of the thread: one that finds another number ends */
+    unsigned n_waiting;      /* for the end of a turn */
     pthread_t thread;
 } reaper = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER};
 
 /* Real time, whatever the stores' clocks: this is what threads sleep by. */
 static int64_t real_now(void) { return seg_mono_ns(segue_env_default()); }
 
+/* So long at most, or NEVER. Whoever waits looks again. */
 static void wait_for(pthread_cond_t *cond, int64_t ns)
 {
+    if (ns == NEVER) {
+        pthread_cond_wait(cond, &reaper.lock);
+        return;
+    }
     int64_t at = real_now() + ns;
     struct timespec until = {.tv_sec = at / SECOND, .tv_nsec = at % SECOND};
-    (void)pthread_cond_clockwait(cond, &reaper.lock, CLOCK_MONOTONIC, &until); /* whoever waits looks again */
+    (void)pthread_cond_clockwait(cond, &reaper.lock, CLOCK_MONOTONIC, &until); /* late or not */
+}
+
+/* No turn begins before whoever waits has the lock again: the thread would always be faster. */
+static void wait_for_end_of_turn(int64_t ns)
+{
+    reaper.n_waiting++;
+    wait_for(&reaper.idle, ns);
+    reaper.n_waiting--;
+    pthread_cond_broadcast(&reaper.wake);
 }
 
 /* ---- when ---- */
@@ -119,7 +134,7 @@ static bool enter_guards(const segue_store *s)
 
 static void wait_until_out_of(const segue_store *s)
 {
-    while (reaper.busy && seg_store_same(reaper.busy, s)) pthread_cond_wait(&reaper.idle, &reaper.lock);
+    while (reaper.busy && seg_store_same(reaper.busy, s)) wait_for_end_of_turn(NEVER);
 }
 
 void seg_reap_guard_add(segue_store *store, seg_reap_guard *guard)
@@ -136,7 +151,7 @@ void seg_reap_guard_add(segue_store *store, seg_reap_guard *guard)
 void seg_reap_guard_remove(seg_reap_guard *guard)
 {
     pthread_mutex_lock(&reaper.lock);
-    while (guard->entered) pthread_cond_wait(&reaper.idle, &reaper.lock);
+    while (guard->entered) wait_for_end_of_turn(NEVER);
     seg_reap_guard **link = &reaper.guards;
     while (*link && *link != guard) link = &(*link)->next;
     if (*link) {
@@ -227,16 +242,15 @@ static void *run(void *arg)
     segue_page page = {0};
     pthread_mutex_lock(&reaper.lock);
     while (reaper.generation == generation) {
-        int64_t wait = 0;
-        segue_store *store = find_ready(&wait);
+        int64_t wait = NEVER;
+        segue_store *store = reaper.n_waiting ? NULL : find_ready(&wait);
         if (store) {
             take_turn(store, &page);
-            continue;
+        } else {
+            pthread_cond_broadcast(&reaper.idle);
+            segue_page_free(&page); /* it may be long */
+            wait_for(&reaper.wake, wait);
         }
-        pthread_cond_broadcast(&reaper.idle);
-        segue_page_free(&page); /* it may be long */
-        if (wait == NEVER) pthread_cond_wait(&reaper.wake, &reaper.lock);
-        else wait_for(&reaper.wake, wait);
     }
     pthread_mutex_unlock(&reaper.lock);
     segue_page_free(&page);
@@ -263,7 +277,7 @@ static void before_fork(void)
 {
     pthread_mutex_lock(&reaper.lock);
     /* The child would get an engine's locks as the reaper holds them now. It is soon out of there. */
-    if (reaper.busy) wait_for(&reaper.idle, SECOND);
+    if (reaper.busy) wait_for_end_of_turn(SECOND);
 }
 
 static void after_fork(void) { pthread_mutex_unlock(&reaper.lock); }
@@ -276,6 +290,7 @@ static void after_fork_in_child(void)
     reaper.busy = NULL;
     atomic_store(&reaper.n_stores, 0);
     reaper.is_running = false;
+    reaper.n_waiting = 0;
     reaper.generation++;
     (void)pthread_cond_init(&reaper.wake, NULL); /* those who waited are not here */
     (void)pthread_cond_init(&reaper.idle, NULL); /* the same */
@@ -357,7 +372,7 @@ void seg_reaper_leave(segue_store *store)
     store->reaping.joined = false;
     atomic_fetch_sub(&reaper.n_stores, 1);
     /* The thread may end only between two turns: the next one's turns would be taken for its own. */
-    while (reaper.busy && (reaper.busy == store || !reaper.stores)) pthread_cond_wait(&reaper.idle, &reaper.lock);
+    while (reaper.busy && (reaper.busy == store || !reaper.stores)) wait_for_end_of_turn(NEVER);
     bool is_last = !reaper.stores && reaper.is_running;
     pthread_t thread = reaper.thread;
     if (is_last) {
@@ -375,7 +390,7 @@ void seg_reaper_settle(void)
     int64_t wait = 0;
     pthread_mutex_lock(&reaper.lock);
     pthread_cond_broadcast(&reaper.wake);
-    while (reaper.is_running && (reaper.busy || find_ready(&wait))) pthread_cond_wait(&reaper.idle, &reaper.lock);
+    while (reaper.is_running && (reaper.busy || find_ready(&wait))) wait_for(&reaper.idle, NEVER);
     pthread_mutex_unlock(&reaper.lock);
 }
 
