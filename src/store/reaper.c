@@ -31,7 +31,7 @@ enum { PAGE = 256 };
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t wake, idle; /* something is due earlier, or it is over; a store was left, or none is ready */
+    pthread_cond_t wake, idle; /* something is due earlier, or it is over; a store was left */
     segue_store *stores;       /* that joined */
     seg_reap_guard *guards;
     segue_store *busy; /* it is being reaped */
@@ -247,7 +247,6 @@ static void *run(void *arg)
         if (store) {
             take_turn(store, &page);
         } else {
-            pthread_cond_broadcast(&reaper.idle);
             segue_page_free(&page); /* it may be long */
             wait_for(&reaper.wake, wait);
         }
@@ -291,7 +290,6 @@ static void after_fork_in_child(void)
     atomic_store(&reaper.n_stores, 0);
     reaper.is_running = false;
     reaper.n_waiting = 0;
-    reaper.generation++;
     (void)pthread_cond_init(&reaper.wake, NULL); /* those who waited are not here */
     (void)pthread_cond_init(&reaper.idle, NULL); /* the same */
     pthread_mutex_unlock(&reaper.lock);
@@ -394,11 +392,5 @@ void seg_reaper_settle(void)
     pthread_mutex_unlock(&reaper.lock);
 }
 
-bool seg_reaper_is_running(void)
-{
-    pthread_mutex_lock(&reaper.lock);
-    bool is_running = reaper.is_running;
-    pthread_mutex_unlock(&reaper.lock);
-    return is_running;
-}
+bool seg_reaper_is_running(void) { return atomic_load(&reaper.is_running); }
 #endif
