@@ -26,6 +26,8 @@ _Noreturn void seg_assert_failed(const char *what, const char *file, int line);
 #else
 #define seg_dassert(condition) seg_assert(condition)
 #endif
+/* Of a mutex that whoever asks must hold. In <errno.h> and <pthread.h>, which whoever has one includes. */
+#define seg_dassert_locked(mutex) seg_dassert(pthread_mutex_trylock(mutex) == EBUSY)
 
 /* ---- errors ---- */
 /* Like segue_fail, for code that has a segue_error and no call. */

@@ -10,6 +10,7 @@
 #include "doc/stage.h"
 #include "store/loop.h"
 
+#include <errno.h>
 #include <pthread.h>
 
 enum { PAGE_DOCS = 512, PAGE_BYTES = 1 << 20 };
@@ -33,6 +34,12 @@ static void lock(void)
 {
     SEG_SCHED(READ, NULL); /* the phases of whatever dual stores there are */
     pthread_mutex_lock(&purges.lock);
+}
+
+static void unlock(void)
+{
+    seg_dassert_locked(&purges.lock);
+    pthread_mutex_unlock(&purges.lock);
 }
 
 /* Where the tombstones of a purge lie: for a dual store, which is clean then, in its primary. With the lock. */
@@ -63,7 +70,7 @@ static segue_status ask_duals(const segue_store *store, segue_call *call)
 {
     lock();
     bool allowed = is_allowed(target_of(store)) || !SEG_RULE(PURGE_NEEDS_CLEAN);
-    pthread_mutex_unlock(&purges.lock);
+    unlock();
     return allowed ? SEGUE_OK : needed_by_dual(store, call);
 }
 
@@ -76,7 +83,7 @@ static segue_status begin_page(purging *page, const segue_store *store, segue_ca
         page->next = purges.pages;
         purges.pages = page;
     }
-    pthread_mutex_unlock(&purges.lock);
+    unlock();
     return allowed ? SEGUE_OK : needed_by_dual(store, call);
 }
 
@@ -86,7 +93,7 @@ static void end_page(purging *page)
     purging **link = &purges.pages;
     while (*link != page) link = &(*link)->next;
     *link = page->next;
-    pthread_mutex_unlock(&purges.lock);
+    unlock();
 }
 
 static bool is_being_purged(const segue_store *store)
@@ -94,7 +101,7 @@ static bool is_being_purged(const segue_store *store)
     bool yes = false;
     pthread_mutex_lock(&purges.lock);
     for (const purging *p = purges.pages; p && !yes; p = p->next) yes = seg_store_same(p->store, store);
-    pthread_mutex_unlock(&purges.lock);
+    unlock();
     return yes;
 }
 
@@ -106,7 +113,7 @@ void seg_purge_guard_add(segue_store *store, seg_purge_guard *guard)
     guard->store = store;
     guard->next = purges.guards;
     purges.guards = guard;
-    pthread_mutex_unlock(&purges.lock);
+    unlock();
     while (is_being_purged(store)) (void)seg_backoff_wait(&backoff, &store->env, 0); /* there is no deadline to pass */
 }
 
@@ -116,7 +123,7 @@ void seg_purge_guard_remove(seg_purge_guard *guard)
     seg_purge_guard **link = &purges.guards;
     while (*link && *link != guard) link = &(*link)->next;
     if (*link) *link = guard->next;
-    pthread_mutex_unlock(&purges.lock);
+    unlock();
 }
 
 /* ---- migrations into the store ---- */

@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "base/env.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
@@ -45,9 +46,16 @@ static struct {
 /* Real time, whatever the stores' clocks: this is what threads sleep by. */
 static int64_t real_now(void) { return seg_mono_ns(segue_env_default()); }
 
+static void unlock(void)
+{
+    seg_dassert_locked(&reaper.lock);
+    pthread_mutex_unlock(&reaper.lock);
+}
+
 /* So long at most, or NEVER. Whoever waits looks again. */
 static void wait_for(pthread_cond_t *cond, int64_t ns)
 {
+    seg_dassert_locked(&reaper.lock);
     if (ns == NEVER) {
         pthread_cond_wait(cond, &reaper.lock);
         return;
@@ -145,7 +153,7 @@ void seg_reap_guard_add(segue_store *store, seg_reap_guard *guard)
     guard->next = reaper.guards;
     reaper.guards = guard;
     wait_until_out_of(store);
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
 }
 
 void seg_reap_guard_remove(seg_reap_guard *guard)
@@ -160,7 +168,7 @@ void seg_reap_guard_remove(seg_reap_guard *guard)
             if (seg_store_same(s, guard->store)) s->reaping.not_before = 0; /* it may be allowed now */
         pthread_cond_broadcast(&reaper.wake);
     }
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
 }
 
 /* ---- one turn ---- */
@@ -216,7 +224,7 @@ static void take_turn(segue_store *store, segue_page *page)
     bool allowed = enter_guards(store);
     forget_due(store);
     reaper.busy = store;
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
     if (allowed) {
         segue_call call = seg_call_new(store, CALL_NS, &err);
         st = seg_reap_page(store, PAGE, page, &reaped, &call);
@@ -251,7 +259,7 @@ static void *run(void *arg)
             wait_for(&reaper.wake, wait);
         }
     }
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
     segue_page_free(&page);
     return NULL;
 }
@@ -279,7 +287,7 @@ static void before_fork(void)
     if (reaper.busy) wait_for_end_of_turn(SECOND);
 }
 
-static void after_fork(void) { pthread_mutex_unlock(&reaper.lock); }
+static void after_fork(void) { unlock(); }
 
 static void after_fork_in_child(void)
 {
@@ -292,7 +300,7 @@ static void after_fork_in_child(void)
     reaper.n_waiting = 0;
     (void)pthread_cond_init(&reaper.wake, NULL); /* those who waited are not here */
     (void)pthread_cond_init(&reaper.idle, NULL); /* the same */
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
 }
 
 static void watch_forks(void)
@@ -324,7 +332,7 @@ void seg_reaper_note(segue_store *store, uint32_t expiry)
     }
     int failed = any ? start() : 0;
     if (earlier) pthread_cond_broadcast(&reaper.wake);
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
     tell_of_start(failed);
 }
 
@@ -355,7 +363,7 @@ void seg_reaper_join(segue_store *store)
     reaper.stores = store;
     atomic_fetch_add(&reaper.n_stores, 1);
     int failed = r->is_shared ? start() : 0;
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
     tell_of_start(failed);
     seg_reaper_look(store);
 }
@@ -378,7 +386,7 @@ void seg_reaper_leave(segue_store *store)
         reaper.generation++;
         pthread_cond_broadcast(&reaper.wake);
     }
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
     if (is_last) (void)pthread_join(thread, NULL); /* it was made joinable, and nobody else joins it */
 }
 
@@ -389,7 +397,7 @@ void seg_reaper_settle(void)
     pthread_mutex_lock(&reaper.lock);
     pthread_cond_broadcast(&reaper.wake);
     while (reaper.is_running && (reaper.busy || find_ready(&wait))) wait_for(&reaper.idle, NEVER);
-    pthread_mutex_unlock(&reaper.lock);
+    unlock();
 }
 
 bool seg_reaper_is_running(void) { return atomic_load(&reaper.is_running); }
