@@ -133,6 +133,39 @@ static void cleaning_waits_for_a_runner_that_was_overtaken(void **state)
     }
 }
 
+static void say_when_one_was_overtaken(mscene *s, int64_t ago_ns)
+{
+    seg_status status = {0};
+    segue_call call = seg_call_new(s->to, 0, &test_err);
+    assert_ok(seg_status_load(s->to, "default", &status, &call));
+    status.overtaken_ns = seg_wall_ns(call.env) - ago_ns;
+    assert_ok(seg_status_save(s->to, &status, &call));
+    seg_status_free(&status);
+}
+
+/* What has passed since is not waited for again; and no clock that is ahead makes anybody wait longer than a call may take. */
+static void how_long_ago_a_runner_was_overtaken_counts(void **state)
+{
+    (void)state;
+    static const int64_t hour_ns = INT64_C(3600) * 1000000000, second_ns = 1000000000;
+    for (int ahead = 0; ahead < 2; ahead++) {
+        int64_t call_ns = ahead ? second_ns / 5 : hour_ns / 2;
+        mscene s;
+        begin_scene(&s, MEM_TWO);
+        s.options.hold_clean = true;
+        assert_ok(run_scene(&s));
+        say_when_one_was_overtaken(&s, ahead ? -hour_ns : hour_ns);
+        s.options.hold_clean = false;
+        s.options.timeout_ns = call_ns;
+        int64_t began = seg_mono_ns(segue_env_default());
+        assert_ok(run_scene(&s));
+        int64_t took = seg_mono_ns(segue_env_default()) - began;
+        assert_int_equal(stage_of(&s), SEGUE_STAGE_CLEAN);
+        if (ahead && took < call_ns) fail_msg("cleaned after %lld ns", (long long)took);
+        end_scene(&s);
+    }
+}
+
 /* ---- verification beside other things ---- */
 
 enum { OPS_WRITE = SEG_OP_PUT | SEG_OP_ERASE | SEG_OP_WRITE_MANY | SEG_OP_MOVE | SEG_OP_MUTATE };
@@ -694,6 +727,7 @@ int main(void)
         IN_FOLDER(a_runner_that_slept_inserts_nothing),
         IN_FOLDER(a_runner_that_took_too_long_inserts_nothing),
         IN_FOLDER(cleaning_waits_for_a_runner_that_was_overtaken),
+        IN_FOLDER(how_long_ago_a_runner_was_overtaken_counts),
         IN_FOLDER(no_last_error_spoils_the_status_record),
         IN_FOLDER(clients_of_a_finished_migration_are_led_to_its_end),
         IN_FOLDER(a_pill_is_copied_as_the_number_that_it_holds),

@@ -80,6 +80,20 @@ static void an_answer_that_was_lost_is_found_out(void **state)
     }
 }
 
+static void the_largest_number_is_written_and_no_larger_one(void **state)
+{
+    (void)state;
+    seg_status s = begin((seg_fault_plan){0});
+    s.pass = INT64_MAX;
+    s.total = (uint64_t)INT64_MAX + 1;
+    assert_ok(seg_status_save(fault, &s, &call));
+    seg_status now = loaded("m");
+    ASSERT_U64(INT64_MAX, now.pass);
+    ASSERT_U64(0, now.total);
+    seg_status_free(&now);
+    seg_status_free(&s);
+}
+
 /* The first record of a migration. */
 static void an_insert_whose_answer_was_lost_is_found_out(void **state)
 {
@@ -554,6 +568,7 @@ int main(void)
 #define IN_STORE(test) cmocka_unit_test_setup_teardown(test, open_store, close_store)
     const struct CMUnitTest tests[] = {
         IN_STORE(an_answer_that_was_lost_is_found_out),
+        IN_STORE(the_largest_number_is_written_and_no_larger_one),
         IN_STORE(an_insert_whose_answer_was_lost_is_found_out),
         IN_STORE(a_record_that_cannot_be_written_is_named_with_the_reason),
         IN_STORE(other_failures_are_told_as_they_are),
