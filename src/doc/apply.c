@@ -125,7 +125,8 @@ static segue_status check_expectation(segue_slice key, const view *v, const segu
     case SEGUE_EXPECT_CAS:
         if (!v->live && needs_live) return not_found(key, call);
         break;
-    case SEGUE_EXPECT_RECORD_CAS: break;
+    case SEGUE_EXPECT_RECORD_CAS:
+    default: break;
     }
     if (!v->rec) return not_found(key, call);
     if (v->rec->cas != m->cas)
@@ -210,7 +211,8 @@ static segue_status apply_body(const view *v, const segue_mutation *m, segue_app
         a->rec.is_tombstone = v->rec != NULL;
         return SEGUE_OK;
     case SEGUE_BODY_APPEND: return append_to_body(v, m, a, call);
-    case SEGUE_BODY_ADD: break;
+    case SEGUE_BODY_ADD:
+    default: break;
     }
     return add_to_counter(v, m, a, call);
 }
@@ -294,7 +296,8 @@ static uint64_t asked_expiry(const segue_mutation *m, uint32_t old, uint64_t now
     case SEGUE_EXPIRY_DEFAULT: return m->body_op == SEGUE_BODY_SET ? 0 : old;
     case SEGUE_EXPIRY_IN: return now + m->expiry.seconds;
     case SEGUE_EXPIRY_AT: return m->expiry.seconds;
-    case SEGUE_EXPIRY_NONE: break;
+    case SEGUE_EXPIRY_NONE:
+    default: break;
     }
     return 0;
 }

@@ -252,7 +252,8 @@ static segue_status edit_text(edit *e, const segue_path_op *op, const seg_path *
     case SEGUE_PATH_SET: return splice(e, text, at, place.value.size, op->value);
     case SEGUE_PATH_INSERT: return there_already(op, what, e->call);
     case SEGUE_PATH_DELETE: return splice(e, text, place.cut_at, place.cut, segue_bytes("", 0));
-    case SEGUE_PATH_APPEND: break;
+    case SEGUE_PATH_APPEND:
+    default: break;
     }
     return append_element(e, op, &place, what, text);
 }

@@ -180,7 +180,8 @@ segue_status seg_put_judge(const segue_put *put, uint64_t cas)
     switch (put->condition) {
     case SEGUE_IF_ANY: return SEGUE_OK;
     case SEGUE_IF_ABSENT: return cas && SEG_RULE(ABSENT_MEANS_ABSENT) ? SEGUE_EXISTS : SEGUE_OK;
-    case SEGUE_IF_CAS: break;
+    case SEGUE_IF_CAS:
+    default: break;
     }
     if (!cas) return SEG_RULE(ABSENT_IS_TOLD) ? SEGUE_NOT_FOUND : SEGUE_CAS_MISMATCH;
     return cas == put->if_cas || !SEG_RULE(PUT_LOOKS_AT_CAS) ? SEGUE_OK : SEGUE_CAS_MISMATCH;

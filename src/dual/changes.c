@@ -258,12 +258,13 @@ static segue_status legacy_page(seg_dual *d, const segue_since *since, segue_pag
 {
     segue_since whole = {.cas = since->cas, .key = since->key};
     segue_status st = seg_call_changes(d->fallback, &whole, page, call);
-    for (size_t i = 0; i < page->n && st == SEGUE_OK; i++) {
+    if (st != SEGUE_OK) return st;
+    for (size_t i = 0; i < page->n; i++) {
         if (seg_pill_to_counter(&page->docs[i], true) != SEGUE_OK)
-            st = segue_fail(call, SEGUE_NO_MEMORY, "out of memory in a feed");
-        else seg_dual_mark(d, &page->docs[i].rec);
+            return segue_fail(call, SEGUE_NO_MEMORY, "out of memory in a feed");
+        seg_dual_mark(d, &page->docs[i].rec);
     }
-    return st;
+    return SEGUE_OK;
 }
 
 segue_status seg_dual_changes(seg_dual *d, const segue_since *since, segue_page *page, segue_call *call)

@@ -224,7 +224,8 @@ static segue_status put(void *self, const segue_put *p, uint64_t *ret_cas, segue
     switch (p->condition) {
     case SEGUE_IF_ABSENT: return put_if_absent(d, p, ret_cas, call);
     case SEGUE_IF_CAS: return put_if_cas(d, p, ret_cas, call);
-    case SEGUE_IF_ANY: break;
+    case SEGUE_IF_ANY:
+    default: break;
     }
     return put_any(d, p, ret_cas, call);
 }
@@ -386,11 +387,12 @@ static segue_status expired(void *self, uint64_t until, segue_page *page, uint32
     seg_dual *d = self;
     bool is_legacy = seg_dual_phase_of(d, call) == SEGUE_PHASE_LEGACY;
     segue_status st = seg_call_expired(is_legacy ? d->fallback : d->primary, until, page, ret_next, call);
-    for (size_t i = 0; i < page->n && st == SEGUE_OK; i++) {
+    if (st != SEGUE_OK) return st;
+    for (size_t i = 0; i < page->n; i++) {
         page->docs[i].source = is_legacy ? SEGUE_FROM_FALLBACK : SEGUE_FROM_PRIMARY;
         if (is_legacy) seg_dual_mark(d, &page->docs[i].rec);
     }
-    return st;
+    return SEGUE_OK;
 }
 
 /* The reaper of the fallback works under the phase as every operation does, and only where those write the fallback. */
