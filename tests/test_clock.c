@@ -125,8 +125,23 @@ static void a_cas_that_leaves_no_room_behind_it_cannot_be_kept(void **state)
 enum { THREADS = 4, EACH = 30000 };
 
 static seg_clock shared;
+static atomic_bool was_lost;
 static uint64_t given[THREADS][EACH];
 static pthread_barrier_t start;
+
+/* Each with its line of `given`, in which its number stands first. */
+static void run_threads(void *(*work)(void *ctx))
+{
+    pthread_t threads[THREADS];
+    atomic_store(&shared.highest, 0);
+    assert_int_equal(pthread_barrier_init(&start, NULL, THREADS), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        given[i][0] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, work, given[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
+    (void)pthread_barrier_destroy(&start);
+}
 
 /* The time stands still, so that every value is one more than the last one that anybody was given. */
 static void *take_values(void *ctx)
@@ -147,12 +162,8 @@ static int by_value(const void *a, const void *b)
 static void threads_never_get_the_same_value_and_each_sees_it_grow(void **state)
 {
     (void)state;
-    pthread_t threads[THREADS];
     wall = 1000000;
-    assert_int_equal(pthread_barrier_init(&start, NULL, THREADS), 0);
-    for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_create(&threads[i], NULL, take_values, given[i]), 0);
-    for (size_t i = 0; i < THREADS; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
-    (void)pthread_barrier_destroy(&start);
+    run_threads(take_values);
     for (size_t i = 0; i < THREADS; i++)
         for (size_t j = 1; j < EACH; j++)
             if (given[i][j] <= given[i][j - 1]) fail_msg("thread %zu: value %zu did not grow", i, j);
@@ -163,6 +174,27 @@ static void threads_never_get_the_same_value_and_each_sees_it_grow(void **state)
         if (all[i] == all[i - 1]) fail_msg("0x%llx was given twice", (unsigned long long)all[i]);
     ASSERT_U64(0xF0000, all[0]);
     ASSERT_U64(0xF0000 + THREADS * EACH - 1, all[THREADS * EACH - 1]); /* and none is left out */
+}
+
+/* Each raises to every THREADSth value, so that a raise is met by others that are higher and lower. */
+static void *raise_values(void *ctx)
+{
+    uint64_t mine = *(const uint64_t *)ctx;
+    (void)pthread_barrier_wait(&start);
+    for (uint64_t i = 0; i < EACH; i++) {
+        uint64_t value = i * THREADS + mine;
+        seg_clock_raise(&shared, value);
+        if (atomic_load(&shared.highest) < value) atomic_store(&was_lost, true);
+    }
+    return NULL;
+}
+
+static void no_raise_is_lost_among_threads(void **state)
+{
+    (void)state;
+    run_threads(raise_values);
+    assert_false(atomic_load(&was_lost));
+    ASSERT_U64((uint64_t)THREADS * EACH - 1, atomic_load(&shared.highest));
 }
 
 int main(void)
@@ -176,6 +208,7 @@ int main(void)
         cmocka_unit_test(it_is_never_0_and_bit_63_stays_clear),
         cmocka_unit_test(a_cas_that_leaves_no_room_behind_it_cannot_be_kept),
         cmocka_unit_test(threads_never_get_the_same_value_and_each_sees_it_grow),
+        cmocka_unit_test(no_raise_is_lost_among_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,6 +170,28 @@ static void a_put_is_judged_and_counted(void **state)
 }
 
 /* Whatever call to whichever side it is: its failure is the answer, nothing is asked after it, and nothing was written. */
+/* Above the token that it names and above what it was asked to be, whichever is greater. */
+static void a_cas_is_above_the_token_and_the_floor(void **state)
+{
+    (void)state;
+    const uint64_t far = UINT64_C(1) << 62; /* where no clock is yet */
+    for (int i = 0; i < 2; i++) {
+        world w;
+        world_open(&w, KEEPS, "", SEGUE_PHASE_FORWARD);
+        segue_put put = {.rec = {.key = K("k"), .body = K("1"), .revision = 1},
+                         .condition = CAS,
+                         .if_cas = i ? far : CAS_F,
+                         .source = SEGUE_FROM_FALLBACK,
+                         .cas_floor = i ? CAS_F : far};
+        segue_call call = seg_call_new(w.dual, 0, &w.err);
+        must(&w, seg_call_begin(w.dual, true, &call), "begin", __LINE__);
+        must(&w, seg_call_put(w.dual, &put, &w.cas, &call), "put", __LINE__);
+        seg_call_end(w.dual, &call);
+        assert_true(w.cas > far);
+        world_close(&w);
+    }
+}
+
 static void a_call_that_fails_is_the_answer(void **state)
 {
     (void)state;
@@ -426,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_put_is_judged_and_counted),
+        cmocka_unit_test(a_cas_is_above_the_token_and_the_floor),
         cmocka_unit_test(a_call_that_fails_is_the_answer),
         cmocka_unit_test(a_token_finds_what_has_just_moved),
         cmocka_unit_test(a_counter_is_itself_where_no_body_is_asked_for),

@@ -193,6 +193,46 @@ static void a_clock_is_raised_once(void **state)
     scene_close(&s);
 }
 
+/* Another feed's page, of so many at most. */
+static void tell_meanwhile(const scene *s, size_t max_docs)
+{
+    segue_error err = {0};
+    segue_since since = {0};
+    segue_page page = {.max_docs = max_docs, .max_bytes = SIZE_MAX};
+    segue_call call = seg_call_new(s->dual, 0, &err);
+    OK(s, seg_call_begin(s->dual, false, &call));
+    OK(s, seg_call_changes(s->dual, &since, &page, &call));
+    seg_call_end(s->dual, &call);
+    segue_page_free(&page);
+}
+
+static void tell_less(scene *s) { tell_meanwhile(s, 1); }
+static void tell_more(scene *s)
+{
+    put(s, F, "c30");
+    tell_meanwhile(s, 4);
+}
+
+/* Two feeds raise a clock at once: what is remembered is the higher one. */
+static void a_clock_that_is_raised_meanwhile_is_not_raised_again(void **state)
+{
+    (void)state;
+    const scene_step steps[] = {tell_less, tell_more};
+    for (int i = 0; i < 2; i++) {
+        scene s;
+        scene_open(&s, true, FORWARD, "", "a10 b20");
+        s.step = steps[i];
+        s.step_after = 2; /* its P.highest(20) */
+        text_is("the page", "meanwhile", page_after(&s, 0, NULL, 4), "a10 b20 (20)");
+        s.step_after = 0;
+        const char *later = page_after(&s, 10, NULL, 4);
+        text_is("the page", "later", later, i ? "b20 c30 (30)" : "b20 (20)");
+        text_is("the log", "later", s.log,
+                i ? "F.changes(10) P.changes(10) P.get(b) P.get(c)" : "F.changes(10) P.changes(10) P.get(b)");
+        scene_close(&s);
+    }
+}
+
 /* Where the primary cannot keep a CAS, the fallback's go out marked, as a get gives them. */
 static void a_token_is_marked_as_in_a_get(void **state)
 {
@@ -640,6 +680,7 @@ int main(void)
         cmocka_unit_test(each_is_told_once_whatever_fits_on_a_page),
         cmocka_unit_test(what_is_asked_for_a_page),
         cmocka_unit_test(a_clock_is_raised_once),
+        cmocka_unit_test(a_clock_that_is_raised_meanwhile_is_not_raised_again),
         cmocka_unit_test(a_token_is_marked_as_in_a_get),
         cmocka_unit_test(a_feed_of_keys_knows_pills),
         cmocka_unit_test(a_step_between_two_calls),

@@ -222,6 +222,9 @@ static void two_handles_are_needed(void **state)
     IS(INVALID_ARGUMENT, segue_dual_sides(s.p, NULL, NULL));
     IS(INVALID_ARGUMENT, segue_dual_sides(NULL, NULL, NULL));
     IS(INVALID_ARGUMENT, segue_dual_phase(NULL, NULL));
+    OK(segue_dual_open(s.p, s.f, NULL, &s.dual, &err));
+    OK(segue_dual_phase(s.dual, NULL)); /* whether it is one */
+    OK(segue_dual_sides(s.dual, NULL, NULL));
     close_sides(&s);
 }
 

@@ -162,6 +162,7 @@ static void every_record_must_say_that_it_is_clean(void **state)
         "{\"segue\":1,\"name\":\"n\",\"stage\":\"clean\"}",
         "{\"segue\":1,\"name\":\"m\",\"stage\":\"none\"}",
         "{\"segue\":1,\"name\":\"m\",\"stage\":\"cleaned\"}",
+        "{\"segue\":1,\"name\":\"m\",\"stage\":1234567}", /* as long as \"clean\" */
         "{\"segue\":1,\"name\":\"m\",\"stage\":\"clean\"",
         "{\"segue\":1,\"segue\":\"1\",\"name\":\"m\",\"stage\":\"clean\"}",
         NULL,

@@ -43,6 +43,19 @@ static segue_status replace_all(world *w)
     return segue_mutate(w->dual, K("k"), &m, NULL, NULL, NULL, &w->err);
 }
 
+static segue_status replace_and_show(world *w)
+{
+    segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = K("2"), .options = SEGUE_M_REPLACE_ALL};
+    return segue_mutate(w->dual, K("k"), &m, NULL, NULL, &w->doc, &w->err);
+}
+
+static segue_status replace_live(world *w)
+{
+    segue_mutation m = {.body_op = SEGUE_BODY_SET, .body = K("2"), .options = SEGUE_M_REPLACE_ALL};
+    m.expect = SEGUE_EXPECT_LIVE;
+    return segue_mutate(w->dual, K("k"), &m, NULL, NULL, NULL, &w->err);
+}
+
 static segue_status set(world *w) { return set_doc(w, "k", "2"); }
 
 static segue_status incr(world *w)
@@ -67,6 +80,8 @@ static const cost costs[] = {
     {"add", add, {2, 2, 2, 3}, {2, 2, 3, 3}, 1, 1},
     {"update", update, {2, 3, 4, 2}, {2, 3, 4, 2}, 2, 2},
     {"set, replacing all", replace_all, {1, 1, 1, 1}, {1, 1, 1, 1}, 1, 1},
+    {"set, replacing all, and show it", replace_and_show, {1, 1, 1, 1}, {2, 3, 4, 2}, 1, 2},
+    {"set, replacing all of what is live", replace_live, {1, 3, 3, 1}, {2, 3, 3, 1}, 1, 2},
     {"set", set, {1, 3, 4, 1}, {2, 3, 4, 2}, 1, 2},
     {"incr", incr, {1, 3, 4, 1}, {2, 3, 4, 2}, 1, 2},
     {"delete", delete, {1, 3, 3, 1}, {2, 3, 3, 1}, 1, 2},
