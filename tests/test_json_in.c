@@ -50,6 +50,13 @@ static const char *const texts[] = {
     "\"\\u004\"",
     "\"\\u00zz\"",
     "\"\\ud83d\\ude00\"",
+    "\"\\ude00\"",
+    "\"\\ud83d\"",
+    "\"\\ud83d......\"",
+    "\"\\ud83d\\n.....\"",
+    "\"\\ud83d\\u00zz\"",
+    "\"\\ud83d\\u0041\"",
+    "\"\\ud83d\\ue000\"",
     "\"\\x\"",
     "\"\\",
     "\"\\\"\"",
@@ -130,6 +137,32 @@ static void test_it_is_bounded_in_depth(void **state)
     assert_true(is_value(segue_bytes(deep + 1500, 1000)));
 }
 
+/* What is read must be UTF-8, so here half a pair is none. */
+static void test_it_resolves_whole_pairs_only(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *read;
+    } rows[] = {{"\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80"},
+                {"\"\\uD7FF\\ue000\"", "\xed\x9f\xbf\xee\x80\x80"},
+                {"\"\\ude00\"", NULL},
+                {"\"\\ud83d\"", NULL},
+                {"\"\\ud83d......\"", NULL},
+                {"\"\\ud83d\\n.....\"", NULL},
+                {"\"\\ud83d\\u00zz\"", NULL},
+                {"\"\\ud83d\\u0041\"", NULL},
+                {"\"\\ud83d\\ue000\"", NULL}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        seg_json_in in;
+        segue_slice text = {NULL, 0};
+        assert_int_equal(seg_json_in_open(&in, segue_str(rows[i].text)), SEGUE_OK);
+        bool is = seg_json_in_text(&in, &text);
+        if (is != (rows[i].read != NULL) || (is && !segue_slice_equal(text, segue_str(rows[i].read))))
+            fail_msg("%s: %s, \"%.*s\"", rows[i].text, is ? "yes" : "no", (int)text.size, is ? text.data : "");
+        seg_json_in_close(&in);
+    }
+}
+
 static void test_it_finds_numbers_of_members(void **state)
 {
     (void)state;
@@ -145,6 +178,12 @@ static void test_it_finds_numbers_of_members(void **state)
     assert_false(seg_json_member_number(segue_str(body), "m", &number));
     assert_false(seg_json_member_number(segue_str(body), "x", &number));
     assert_false(seg_json_member_number(segue_str("[1]"), "n", &number));
+    assert_false(seg_json_member_number(segue_str("{}"), "n", &number));
+    assert_false(seg_json_member_number(segue_str("{1:1}"), "n", &number));
+    assert_false(seg_json_member_number(segue_str("{\"n\" 1}"), "n", &number));
+    assert_false(seg_json_member_number(segue_str("{\"n\":}"), "n", &number));
+    assert_false(seg_json_member_number(segue_str("{\"n\":1}x"), "n", &number));
+    assert_false(seg_json_member_number((segue_slice){NULL, 0}, "n", &number));
     assert_false(seg_json_member_number(segue_str("{\"n\":1"), "n", &number));
 }
 
@@ -154,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_it_agrees_with_the_scanner),
         cmocka_unit_test(test_it_agrees_on_each_cut_and_each_changed_byte),
         cmocka_unit_test(test_it_is_bounded_in_depth),
+        cmocka_unit_test(test_it_resolves_whole_pairs_only),
         cmocka_unit_test(test_it_finds_numbers_of_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,7 @@ static bool unicode_escape(seg_json_in *in)
 {
     uint32_t c, low;
     if (!hex4(in, &c)) return false;
+    if (in->passes) return true;
     if (c >= 0xDC00 && c <= 0xDFFF) return fail(in); /* the second half without the first */
     if (c >= 0xD800 && c <= 0xDBFF) {
         if (in->text.size - in->at < 6 || in->text.data[in->at] != '\\' || in->text.data[in->at + 1] != 'u')
@@ -215,7 +216,7 @@ static bool scalar(seg_json_in *in)
 }
 
 /* Without recursion: the brackets that are open are remembered as one bit each. */
-bool seg_json_in_value(seg_json_in *in)
+static bool pass_value(seg_json_in *in)
 {
     enum { DEPTH_MAX = 512 };
     unsigned char is_object[DEPTH_MAX];
@@ -239,6 +240,14 @@ bool seg_json_in_value(seg_json_in *in)
         if (!opened && !seg_json_in_must(in, ',')) return false;
         if (is_object[depth - 1] && (!seg_json_in_text(in, &name) || !seg_json_in_must(in, ':'))) return false;
     }
+}
+
+bool seg_json_in_value(seg_json_in *in)
+{
+    in->passes = true;
+    bool is_one = pass_value(in);
+    in->passes = false;
+    return is_one;
 }
 
 segue_status seg_json_check_value(segue_slice text)

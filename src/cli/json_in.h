@@ -11,6 +11,7 @@ typedef struct seg_json_in {
     size_t at;
     char *memory; /* as large as text: resolved texts are never longer */
     size_t used;
+    bool passes; /* texts are passed over and not read: half a pair of surrogates, which JSON has and UTF-8 has not, will do */
     bool failed; /* it is no JSON, at byte `at`; every further call fails, too */
 } seg_json_in;
 
@@ -30,7 +31,7 @@ bool seg_json_in_text(seg_json_in *in, segue_slice *ret_text);
 bool seg_json_in_number(seg_json_in *in, uint64_t *ret_number);
 bool seg_json_in_bool(seg_json_in *in, bool *ret_value);
 bool seg_json_in_null(seg_json_in *in);
-/* Any value, passed over. It fails if it is none. */
+/* Any value, passed over. It fails where the library's scanner does. */
 bool seg_json_in_value(seg_json_in *in);
 /* Whether a text is exactly one JSON value: OK, or INVALID_JSON; NO_MEMORY. */
 segue_status seg_json_check_value(segue_slice text);

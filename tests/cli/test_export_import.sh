@@ -31,6 +31,7 @@ same "has exactly these keys" "$T/users" "$T/out"
 cat >"$T/odd" <<'LINES'
 {"key":"\b\f\n\r\t\u0001\u007f\"\\/<>&\u2028","cas":"5","rev":"3","exp":0,"is_json":true,"deleted":false,"body":"e30=","xattrs":{"_a":"1","b":"\"\\u00e9\""}}
 {"key":"flags","cas":"7","rev":"1","exp":4000000000,"flags":4294967295,"is_json":false,"deleted":false,"body":"","xattrs":{}}
+{"key":"half","cas":"11","rev":"1","exp":0,"is_json":true,"deleted":false,"body":"e30=","xattrs":{"_h":"{\"\\ud83d\":\"\\ude00x\"}"}}
 {"key_base64":"//79","cas":"9","rev":"18446744073709551615","exp":0,"is_json":false,"deleted":true,"body":null,"xattrs":{"_x":"{ \"n\" : 18446744073709551615 }"}}
 LINES
 expect 0 "import of odd records" import "sqlite:$T/odd.db" "$T/odd"
