@@ -2,6 +2,7 @@
  * fault filter's hook, so nothing here depends on time but what waits for a timeout. */
 #include "world.h"
 
+#include "base/rules.h"
 #include "dual/gate.h"
 
 #include <pthread.h>
@@ -258,6 +259,20 @@ static void hold_reads_both_sides_and_lets_no_write_through(void **state)
     OK(go(&w, SEGUE_PHASE_FORWARD));
     OK(set_soon(&w, "old", "3"));
     assert_true(shows(&w, "old", "3"));
+    world_close(&w);
+}
+
+/* Switched off, the rule lets a write into hold, and nothing else is changed by it. */
+static void without_the_rule_hold_holds_nothing(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w, "", "", SEGUE_PHASE_HOLD);
+    bool is_off = seg_rule_switch("HOLD", false);
+    segue_status st = set_soon(&w, "k", "1");
+    assert_true(is_off && seg_rule_switch("HOLD", true));
+    OK(st);
+    assert_true(shows(&w, "k", "1"));
     world_close(&w);
 }
 
@@ -594,6 +609,7 @@ int main(void)
         cmocka_unit_test(sealed_and_clean_use_the_primary_only),
         cmocka_unit_test(forward_writes_the_primary_only),
         cmocka_unit_test(hold_reads_both_sides_and_lets_no_write_through),
+        cmocka_unit_test(without_the_rule_hold_holds_nothing),
         cmocka_unit_test(hold_goes_back_to_legacy),
         cmocka_unit_test(purge_is_refused_until_clean),
         {"a change waits for a read under the old phase", a_change_waits_for_operations_under_the_old_phase, NULL, NULL,
