@@ -447,6 +447,8 @@ static void every_status_has_name_text_and_exit_code(void **state)
     is_text("?", segue_status_name((segue_status)N(rows)));
     is_text("?", segue_status_name((segue_status)-1));
     assert_int_equal(segue_status_exit_code((segue_status)1000), 1);
+    is_text("a status that this version does not know", segue_status_text((segue_status)1000));
+    assert_false(segue_status_is_retryable((segue_status)1000) || segue_status_is_input((segue_status)1000));
     assert_true(segue_status_is_conflict(SEGUE_EXISTS) && segue_status_is_conflict(SEGUE_CAS_MISMATCH));
     assert_true(segue_status_is_maybe_applied(SEGUE_MAYBE_APPLIED) && segue_status_is_retryable(SEGUE_TIMEOUT));
 }

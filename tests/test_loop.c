@@ -314,6 +314,80 @@ static void what_options_start_with_asks_for_nothing(void **state)
     }
 }
 
+/* ---- updates that want one thing ---- */
+
+static void set_u(segue_mutation *m)
+{
+    static const segue_xattr u = {{"u", 1}, {"2", 1}};
+    m->set_xattrs = &u;
+    m->n_set_xattrs = 1;
+}
+static void drop_u(segue_mutation *m)
+{
+    static const segue_slice u = {"u", 1};
+    m->drop_xattrs = &u;
+    m->n_drop_xattrs = 1;
+}
+static void set_path(segue_mutation *m)
+{
+    static const segue_path_op path = {SEGUE_PATH_SET, SEGUE_IN_BODY, {"b", 1}, {"2", 1}, 0};
+    m->paths = &path;
+    m->n_paths = 1;
+}
+static void set_flags(segue_mutation *m)
+{
+    m->has_flags = true;
+    m->flags = 7;
+}
+static void no_json(segue_mutation *m) { m->json = SEGUE_JSON_NO; }
+static void no_expiry(segue_mutation *m) { m->expiry.op = SEGUE_EXPIRY_NONE; }
+static void keep_expiry(segue_mutation *m) { m->expiry.keep_if_live = true; }
+static void fewer_macros(segue_mutation *m) { m->n_macros--; }
+static void make_tombstone(segue_mutation *m) { m->options |= SEGUE_M_AS_TOMBSTONE; }
+
+/* Whatever it is, it is asked for although nothing else is. */
+static void each_thing_alone_is_asked_for(void **state)
+{
+    (void)state;
+    static const segue_macro macros[] = {{{"u", 1}, SEGUE_MACRO_BODY_CRC32C}, {{"u.c", 3}, SEGUE_MACRO_BODY_CRC32C}};
+    static const struct {
+        const char *name;
+        void (*write)(segue_mutation *m);
+        bool on_nothing, is_the_same;
+    } rows[] = {{"an xattr", set_u, false, false},
+                {"an xattr less", drop_u, false, false},
+                {"a path", set_path, false, false},
+                {"flags", set_flags, false, false},
+                {"no JSON", no_json, false, false},
+                {"no expiry", no_expiry, false, false},
+                {"the expiry that it has", keep_expiry, false, true},
+                {"a tombstone", make_tombstone, true, false}};
+    for (size_t i = 0; i < N(both_caps) * N(rows); i++) {
+        scene this, *s = &this;
+        script p = {.write = {rows[i / 2].write}};
+        scene_open(s, both_caps[i % 2]);
+        put(s, "{\"b\":1}");
+        OK(segue_xattrs_set(s->plain, K("k"), &(segue_xattr){K("u"), K("{\"c\":0}")}, 1, NULL, NULL, &s->err));
+        OK(segue_touch(s->plain, K("k"), segue_expiry_in(1000), NULL, NULL, &s->err));
+        if (rows[i / 2].on_nothing) OK(seg_call_erase(s->plain, K("k"), look(s)->cas, &(segue_call){.err = &s->err}));
+        uint64_t before = look(s)->cas;
+        OK(update(s, &p, NULL));
+        uint64_t after = look(s)->cas;
+        if (s->outcome.written == rows[i / 2].is_the_same || (after == before) != rows[i / 2].is_the_same)
+            fail_msg("%s: written %d", rows[i / 2].name, s->outcome.written);
+        scene_close(s);
+    }
+    for (size_t i = 0; i < N(both_caps); i++) { /* one of the two that it started with could not be done */
+        scene this, *s = &this;
+        script p = {.write = {fewer_macros}};
+        segue_update_options options = {.macros = &macros[0], .n_macros = 2};
+        scene_open(s, both_caps[i]);
+        put(s, "1");
+        REFUSED(INVALID_PATH, "u", update(s, &p, &options));
+        scene_close(s);
+    }
+}
+
 /* ---- again ---- */
 
 static void a_callback_that_asks_to_is_called_again(void **state)
@@ -684,6 +758,7 @@ int main(void)
         cmocka_unit_test(what_wants_nothing_tells_what_it_saw),
         cmocka_unit_test(a_callback_may_delete_what_is_not_there),
         cmocka_unit_test(what_options_start_with_asks_for_nothing),
+        cmocka_unit_test(each_thing_alone_is_asked_for),
         cmocka_unit_test(a_callback_that_asks_to_is_called_again),
         cmocka_unit_test(a_previous_document_is_no_more_than_it_is),
         cmocka_unit_test(what_was_known_may_be_otherwise),

@@ -100,7 +100,10 @@ static void it_begins_at_open_where_something_expires(void **state)
         segue_close(reaped);
         must_run(false, "closed");
     }
-    segue_store *none = NULL;
+    segue_store *on = open_with("mem:?reap=on", &now, 0), *none = NULL;
+    put_expiring(on, "k", 1000);
+    must_run(true, "reap=on");
+    segue_close(on);
     assert_status(segue_open("mem:?reap=maybe", NULL, &none, &test_err), SEGUE_INVALID_URL);
     assert_says("reap=maybe");
     assert_status(segue_open("dual:?reap=off&primary=mem:a&fallback=mem:b", NULL, &none, &test_err), SEGUE_INVALID_URL);
