@@ -11,8 +11,7 @@ typedef struct seg_json_in {
     size_t at;
     char *memory; /* as large as text: resolved texts are never longer */
     size_t used;
-    bool
-        passes; /* texts are passed over, not read: half a pair of surrogates, which JSON has and UTF-8 has not, will do */
+    bool passes; /* texts are passed over, not read: half a pair of surrogates, which UTF-8 has not, will do */
     bool failed; /* it is no JSON, at byte `at`; every further call fails, too */
 } seg_json_in;
 

@@ -71,12 +71,10 @@ static segue_status write(seg_sql_conn *conn, int64_t collection, const segue_re
     sqlite3_stmt *put = seg_sql_stmt(conn, SEG_ROSMAR_PUT);
     segue_slice xattrs = rec->n_xattrs ? segue_buf_slice(&conn->scratch) : (segue_slice){0};
     segue_slice value = rec->is_tombstone ? (segue_slice){0} : rec->body;
-    if (!seg_sql_bind_key(put, true, collection, rec->key) || !seg_sql_bind(put, 3, value) ||
-        !seg_sql_bind(put, 4, xattrs) || sqlite3_bind_int64(put, 5, (int64_t)rec->cas) != SQLITE_OK ||
-        sqlite3_bind_int64(put, 6, (int64_t)rec->revision) != SQLITE_OK ||
-        sqlite3_bind_int64(put, 7, rec->expiry) != SQLITE_OK || sqlite3_bind_int(put, 8, rec->is_json) != SQLITE_OK ||
-        sqlite3_bind_int(put, 9, rec->is_tombstone) != SQLITE_OK)
-        return seg_sql_failed(conn, call);
+    const int64_t numbers[] = {(int64_t)rec->cas, (int64_t)rec->revision, rec->expiry, rec->is_json, rec->is_tombstone};
+    seg_sql_bind_key(put, true, collection, rec->key);
+    for (int i = 0; i < 5; i++) seg_sql_bind_number(put, 5 + i, numbers[i]);
+    if (!seg_sql_bind(put, 3, value) || !seg_sql_bind(put, 4, xattrs)) return seg_sql_failed(conn, call);
     conn->changed = true;
     return seg_sql_run(conn, put, call);
 }
@@ -85,9 +83,8 @@ static segue_status run_note(seg_sql_conn *conn, seg_rosmar_sql which, uint64_t 
                              segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, which);
-    if (!stmt || sqlite3_bind_int64(stmt, 1, (int64_t)cas) != SQLITE_OK ||
-        sqlite3_bind_int64(stmt, 2, collection) != SQLITE_OK)
-        return seg_sql_failed(conn, call);
+    seg_sql_bind_number(stmt, 1, (int64_t)cas);
+    seg_sql_bind_number(stmt, 2, collection);
     return seg_sql_run(conn, stmt, call);
 }
 

@@ -57,7 +57,7 @@ static const char *const texts[SEG_ROSMAR_N_SQL] = {
 static segue_status check_layout(seg_sql_conn *conn, unsigned last, segue_call *call)
 {
     for (unsigned i = SEG_SQL_HIGHEST; i < last; i++) {
-        if (seg_sql_stmt(conn, i)) continue;
+        if (seg_sql_prepare(conn, i)) continue;
         if ((sqlite3_errcode(conn->db) & 0xff) != SQLITE_ERROR) return seg_sql_failed(conn, call);
         return segue_fail(call, SEGUE_WRONG_FORMAT, "rosmar: %s is a bucket of a layout that is not known: %s",
                           conn->path, sqlite3_errmsg(conn->db));
@@ -103,14 +103,14 @@ static segue_status raise_clock(seg_sql_engine *engine, segue_call *call)
     segue_status st = seg_sql_take(engine, &conn, call);
     if (st != SEGUE_OK) return st;
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_ROSMAR_GIVEN);
-    int code = stmt ? SQLITE_ROW : SQLITE_ERROR;
+    int code = SQLITE_ROW;
     while (code == SQLITE_ROW)
         if ((code = sqlite3_step(stmt)) == SQLITE_ROW && sqlite3_column_int64(stmt, 0) > 0) {
             seg_clock_raise(&engine->clock, (uint64_t)sqlite3_column_int64(stmt, 0));
             seg_clock_raise(&engine->found, (uint64_t)sqlite3_column_int64(stmt, 0));
         }
     if (code != SQLITE_DONE) st = seg_sql_failed(conn, call);
-    if (stmt) (void)sqlite3_reset(stmt); /* reports once more what step said */
+    (void)sqlite3_reset(stmt); /* reports once more what step said */
     seg_sql_give(engine, conn);
     return st;
 }
@@ -160,17 +160,18 @@ typedef struct collection {
     int64_t id;
 } collection;
 
-static bool bind_names(sqlite3_stmt *stmt, const collection *c)
+static void bind_names(sqlite3_stmt *stmt, const collection *c)
 {
-    return stmt && sqlite3_bind_text(stmt, 1, c->scope.data, (int)c->scope.size, SQLITE_STATIC) == SQLITE_OK &&
-           sqlite3_bind_text(stmt, 2, c->name.data, (int)c->name.size, SQLITE_STATIC) == SQLITE_OK;
+    int failed = sqlite3_bind_text(stmt, 1, c->scope.data, (int)c->scope.size, SQLITE_STATIC) |
+                 sqlite3_bind_text(stmt, 2, c->name.data, (int)c->name.size, SQLITE_STATIC);
+    seg_assert(!failed); /* they are short, and a bucket is UTF-8 as they are: there is nothing to allocate */
 }
 
 /* c->id, or NOT_FOUND without a sentence. */
 static segue_status find_collection(seg_sql_conn *conn, collection *c, segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_ROSMAR_FIND_COLLECTION);
-    if (!bind_names(stmt, c)) return seg_sql_failed(conn, call);
+    bind_names(stmt, c);
     int code = sqlite3_step(stmt);
     segue_status st = code == SQLITE_ROW ? SEGUE_OK : SEGUE_NOT_FOUND;
     if (code == SQLITE_ROW) c->id = sqlite3_column_int64(stmt, 0);
@@ -185,7 +186,7 @@ static segue_status make_collection(seg_sql_conn *conn, void *arg, segue_call *c
     segue_status st = find_collection(conn, c, call); /* somebody else may have made it meanwhile */
     if (st != SEGUE_NOT_FOUND) return st;
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_ROSMAR_MAKE_COLLECTION);
-    if (!bind_names(stmt, c)) return seg_sql_failed(conn, call);
+    bind_names(stmt, c);
     conn->changed = true;
     st = seg_sql_run(conn, stmt, call);
     c->id = sqlite3_last_insert_rowid(conn->db);

@@ -78,17 +78,28 @@ segue_status seg_sql_failed(const seg_sql_conn *conn, segue_call *call)
 
 /* ---- statements ---- */
 
-sqlite3_stmt *seg_sql_stmt(seg_sql_conn *conn, unsigned which)
+bool seg_sql_prepare(seg_sql_conn *conn, unsigned which)
 {
     if (!conn->stmts[which])
         (void)sqlite3_prepare_v3(conn->db, which <= SEG_SQL_ROLLBACK ? common[which] : conn->kind->texts[which], -1,
                                  SQLITE_PREPARE_PERSISTENT, &conn->stmts[which], NULL); /* NULL says that it failed */
+    return conn->stmts[which] != NULL;
+}
+
+sqlite3_stmt *seg_sql_stmt(const seg_sql_conn *conn, unsigned which)
+{
+    seg_assert(conn->stmts[which]);
     return conn->stmts[which];
+}
+
+void seg_sql_bind_number(sqlite3_stmt *stmt, int at, int64_t number)
+{
+    int failed = sqlite3_bind_int64(stmt, at, number);
+    seg_assert(!failed); /* the statement has such a place and is not running */
 }
 
 segue_status seg_sql_run(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_call *call)
 {
-    if (!stmt) return seg_sql_failed(conn, call);
     int code = sqlite3_step(stmt);
     segue_status st = code == SQLITE_DONE || code == SQLITE_ROW ? SEGUE_OK : seg_sql_failed(conn, call);
     (void)sqlite3_reset(stmt); /* reports once more what step said */
@@ -222,7 +233,7 @@ static segue_status use_log(seg_sql_conn *conn, segue_call *call)
 static segue_status prepare_all(seg_sql_conn *conn, unsigned last, segue_call *call)
 {
     for (unsigned i = 0; i < last; i++) {
-        if (seg_sql_stmt(conn, i)) continue;
+        if (seg_sql_prepare(conn, i)) continue;
         if ((sqlite3_errcode(conn->db) & 0xff) != SQLITE_ERROR) return seg_sql_failed(conn, call);
         return segue_fail(call, SEGUE_CORRUPT, "%s: %s: its tables are not those of its version: %s", conn->kind->name,
                           conn->path, sqlite3_errmsg(conn->db));

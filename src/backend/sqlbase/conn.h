@@ -85,10 +85,13 @@ segue_status seg_sql_conn_open(const seg_sql_kind *kind, const char *path, seg_s
                                segue_call *call);
 void seg_sql_conn_close(seg_sql_conn *conn); /* NULL is legal */
 
-/* The statement, prepared and not running; NULL: see seg_sql_failed. Reset it after use: a statement that was left
- * in the middle holds a transaction open. */
-sqlite3_stmt *seg_sql_stmt(seg_sql_conn *conn, unsigned which);
-/* Run a statement that yields no rows, and reset it. stmt may be NULL (it could not be prepared). */
+/* For the check of a kind: prepare a statement, if it is not yet. False: see seg_sql_failed. */
+bool seg_sql_prepare(seg_sql_conn *conn, unsigned which);
+/* The statement, not running: in an open file all that its mode needs are prepared. Reset it after use: a statement that was
+ * left in the middle holds a transaction open. */
+sqlite3_stmt *seg_sql_stmt(const seg_sql_conn *conn, unsigned which);
+void seg_sql_bind_number(sqlite3_stmt *stmt, int at, int64_t number);
+/* Run a statement that yields no rows, and reset it. */
 segue_status seg_sql_run(seg_sql_conn *conn, sqlite3_stmt *stmt, segue_call *call);
 segue_status seg_sql_exec(seg_sql_conn *conn, const char *sql, segue_call *call);
 /* The first number that a statement yields. */

@@ -13,12 +13,19 @@
 
 /* ---- binding, columns ---- */
 
-bool seg_sql_bind_key(sqlite3_stmt *stmt, bool as_text, int64_t collection, segue_slice key)
+/* As the key of a record, but of any length. False: it is longer than SQLite takes. */
+static bool bind_bound(sqlite3_stmt *stmt, bool as_text, int64_t collection, segue_slice key)
 {
-    if (!stmt || sqlite3_bind_int64(stmt, 1, collection) != SQLITE_OK) return false;
-    int code = as_text ? sqlite3_bind_text(stmt, 2, key.data, (int)key.size, SQLITE_STATIC)
-                       : sqlite3_bind_blob(stmt, 2, key.data, (int)key.size, SQLITE_STATIC);
+    seg_sql_bind_number(stmt, 1, collection);
+    int code = as_text ? sqlite3_bind_text64(stmt, 2, key.data, key.size, SQLITE_STATIC, SQLITE_UTF8)
+                       : sqlite3_bind_blob64(stmt, 2, key.data, key.size, SQLITE_STATIC);
     return code == SQLITE_OK;
+}
+
+void seg_sql_bind_key(sqlite3_stmt *stmt, bool as_text, int64_t collection, segue_slice key)
+{
+    bool is_bound = bind_bound(stmt, as_text, collection, key);
+    seg_assert(is_bound);
 }
 
 segue_slice seg_sql_column(sqlite3_stmt *stmt, int column)
@@ -91,7 +98,7 @@ static void row_end(row *r)
 static segue_status row_find(const seg_sql_handle *h, seg_sql_conn *conn, segue_slice key, row *r, segue_call *call)
 {
     r->stmt = seg_sql_stmt(conn, call->no_body ? SEG_SQL_GET_NO_BODY : SEG_SQL_GET);
-    if (!seg_sql_bind_key(r->stmt, h->rows->keys_are_text, h->collection, key)) return seg_sql_failed(conn, call);
+    seg_sql_bind_key(r->stmt, h->rows->keys_are_text, h->collection, key);
     int code = sqlite3_step(r->stmt);
     if (code == SQLITE_ROW) return h->rows->decode(conn, r->stmt, key, call->no_body, &r->rec, call);
     return code == SQLITE_DONE ? SEGUE_NOT_FOUND : seg_sql_failed(conn, call);
@@ -103,7 +110,7 @@ static segue_status row_look(const seg_sql_handle *h, seg_sql_conn *conn, segue_
 {
     char quoted[SEG_QUOTED_MAX];
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_LOOK);
-    if (!seg_sql_bind_key(stmt, h->rows->keys_are_text, h->collection, key)) return seg_sql_failed(conn, call);
+    seg_sql_bind_key(stmt, h->rows->keys_are_text, h->collection, key);
     int code = sqlite3_step(stmt);
     int64_t cas = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
     *ret_cas = (uint64_t)cas;
@@ -134,7 +141,7 @@ static segue_status row_write(const seg_sql_handle *h, seg_sql_conn *conn, const
 static segue_status row_erase(const seg_sql_handle *h, seg_sql_conn *conn, segue_slice key, segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_ERASE);
-    if (!seg_sql_bind_key(stmt, h->rows->keys_are_text, h->collection, key)) return seg_sql_failed(conn, call);
+    seg_sql_bind_key(stmt, h->rows->keys_are_text, h->collection, key);
     conn->changed = true;
     return seg_sql_run(conn, stmt, call);
 }
@@ -144,9 +151,8 @@ static segue_status row_copy(const seg_sql_handle *from, const seg_sql_handle *t
                              bool *ret_done, segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_COPY);
-    if (!seg_sql_bind_key(stmt, from->rows->keys_are_text, from->collection, key) ||
-        sqlite3_bind_int64(stmt, 3, to->collection) != SQLITE_OK)
-        return seg_sql_failed(conn, call);
+    seg_sql_bind_key(stmt, from->rows->keys_are_text, from->collection, key);
+    seg_sql_bind_number(stmt, 3, to->collection);
     conn->changed = true;
     segue_status st = seg_sql_run(conn, stmt, call);
     *ret_done = st == SEGUE_OK && sqlite3_changes(conn->db) > 0;
@@ -190,7 +196,7 @@ static sqlite3_stmt *scan_stmt(const seg_sql_handle *h, seg_sql_conn *conn, cons
                                   : (after ? SEG_SQL_SCAN_AFTER : SEG_SQL_SCAN);
     sqlite3_stmt *stmt = seg_sql_stmt(conn, which);
     segue_slice from = b->from.data ? b->from : segue_bytes("", 0);
-    return seg_sql_bind_key(stmt, h->rows->keys_are_text, h->collection, from) ? stmt : NULL;
+    return bind_bound(stmt, h->rows->keys_are_text, h->collection, from) ? stmt : NULL;
 }
 
 /* A key of another type would stand outside of the order of keys. */
@@ -279,9 +285,9 @@ static sqlite3_stmt *changes_stmt(const seg_sql_handle *h, seg_sql_conn *conn, c
     bool after_key = since->key.data != NULL; /* else before the first key of the next CAS */
     int64_t cas = (int64_t)since->cas + !after_key;
     segue_slice key = after_key ? since->key : segue_str("");
-    bool bound = seg_sql_bind_key(stmt, h->rows->keys_are_text, h->collection, key) &&
-                 sqlite3_bind_int64(stmt, 3, cas) == SQLITE_OK;
-    return bound ? stmt : NULL;
+    seg_sql_bind_key(stmt, h->rows->keys_are_text, h->collection, key);
+    seg_sql_bind_number(stmt, 3, cas);
+    return stmt;
 }
 
 segue_status seg_sql_slot_changes(void *self, const segue_since *since, segue_page *page, segue_call *call)
@@ -295,7 +301,7 @@ segue_status seg_sql_slot_changes(void *self, const segue_since *since, segue_pa
     st = need_index(h, conn, call);
     if (st == SEGUE_OK) {
         r.stmt = changes_stmt(h, conn, since);
-        st = r.stmt ? read_page(h, conn, &r, &all, page, call) : seg_sql_failed(conn, call);
+        st = read_page(h, conn, &r, &all, page, call);
     }
     row_end(&r);
     seg_sql_give(h->engine, conn);
@@ -307,7 +313,8 @@ segue_status seg_sql_slot_changes(void *self, const segue_since *since, segue_pa
 static sqlite3_stmt *expiring_stmt(const seg_sql_handle *h, seg_sql_conn *conn)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_EXPIRING);
-    return stmt && sqlite3_bind_int64(stmt, 1, h->collection) == SQLITE_OK ? stmt : NULL;
+    seg_sql_bind_number(stmt, 1, h->collection);
+    return stmt;
 }
 
 /* In order of expiry: the first that is later than `until` ends it. A tombstone with an expiry, which others may have written,
@@ -343,7 +350,7 @@ segue_status seg_sql_slot_expired(void *self, uint64_t until, segue_page *page, 
     segue_status st = seg_sql_take(h->engine, &conn, call);
     if (st != SEGUE_OK) return st;
     row r = {.stmt = expiring_stmt(h, conn)};
-    st = r.stmt ? read_expired(h, conn, &r, until, page, ret_next, call) : seg_sql_failed(conn, call);
+    st = read_expired(h, conn, &r, until, page, ret_next, call);
     row_end(&r);
     seg_sql_give(h->engine, conn);
     return st;

@@ -36,11 +36,11 @@ typedef struct seg_sql_handle {
     bool read_only;
 } seg_sql_handle;
 
-/* ?1 and ?2. */
-bool seg_sql_bind_key(sqlite3_stmt *stmt, bool as_text, int64_t collection, segue_slice key);
+/* ?1 and ?2; the key of a record. */
+void seg_sql_bind_key(sqlite3_stmt *stmt, bool as_text, int64_t collection, segue_slice key);
 /* NULL is none, and an empty value is not none. */
 segue_slice seg_sql_column(sqlite3_stmt *stmt, int column);
-/* None becomes NULL. */
+/* None becomes NULL. False: it is longer than SQLite takes; see seg_sql_failed. */
 bool seg_sql_bind(sqlite3_stmt *stmt, int at, segue_slice bytes);
 
 /* Slots of segue_backend; the same for all. */

@@ -51,14 +51,14 @@ segue_status seg_sql_keep_cas(seg_sql_engine *engine, uint64_t cas, segue_call *
 segue_status seg_sql_read_clock(seg_sql_conn *conn, uint64_t *ret_highest, segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_HIGHEST);
-    int code = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
+    int code = sqlite3_step(stmt);
     int64_t highest = code == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : -1;
     segue_status st = SEGUE_OK;
     if (code != SQLITE_ROW && code != SQLITE_DONE) st = seg_sql_failed(conn, call);
     else if (highest < 0)
         st = segue_fail(call, SEGUE_CORRUPT, "%s: %s: its clock is damaged", conn->kind->name, conn->path);
     else *ret_highest = (uint64_t)highest;
-    if (stmt) (void)sqlite3_reset(stmt); /* reports once more what step said */
+    (void)sqlite3_reset(stmt); /* reports once more what step said */
     return st;
 }
 
@@ -75,8 +75,7 @@ static segue_status note_clock(seg_sql_engine *e, seg_sql_conn *conn, segue_call
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQL_NOTE_HIGHEST);
     if (!SEG_RULE(CLOCK_IS_STORED)) return SEGUE_OK;
-    if (!stmt || sqlite3_bind_int64(stmt, 1, (int64_t)atomic_load(&e->clock.highest)) != SQLITE_OK)
-        return seg_sql_failed(conn, call);
+    seg_sql_bind_number(stmt, 1, (int64_t)atomic_load(&e->clock.highest));
     return seg_sql_run(conn, stmt, call);
 }
 

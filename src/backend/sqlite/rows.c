@@ -60,11 +60,10 @@ static segue_status write(seg_sql_conn *conn, int64_t collection, const segue_re
     segue_buf_clear(&conn->scratch);
     if (rec->n_xattrs && seg_xattrs_encode(rec->xattrs, rec->n_xattrs, &conn->scratch) != SEGUE_OK)
         return segue_fail(call, SEGUE_NO_MEMORY, "sqlite: out of memory for the xattrs of a record");
-    bool bound = seg_sql_bind_key(stmt, false, collection, rec->key);
-    for (int i = 0; i < 6 && bound; i++) bound = sqlite3_bind_int64(stmt, 3 + i, numbers[i]) == SQLITE_OK;
+    seg_sql_bind_key(stmt, false, collection, rec->key);
+    for (int i = 0; i < 6; i++) seg_sql_bind_number(stmt, 3 + i, numbers[i]);
     segue_slice xattrs = rec->n_xattrs ? segue_buf_slice(&conn->scratch) : (segue_slice){0};
-    if (!bound || !seg_sql_bind(stmt, 9, xattrs) || !seg_sql_bind(stmt, 10, rec->body))
-        return seg_sql_failed(conn, call);
+    if (!seg_sql_bind(stmt, 9, xattrs) || !seg_sql_bind(stmt, 10, rec->body)) return seg_sql_failed(conn, call);
     conn->changed = true;
     return seg_sql_run(conn, stmt, call);
 }

@@ -67,7 +67,7 @@ typedef struct collection {
 static segue_status find_collection(seg_sql_conn *conn, collection *c, segue_call *call)
 {
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQLITE_FIND_COLLECTION);
-    if (!stmt || sqlite3_bind_text(stmt, 1, c->name, -1, SQLITE_STATIC) != SQLITE_OK) return seg_sql_failed(conn, call);
+    if (sqlite3_bind_text(stmt, 1, c->name, -1, SQLITE_STATIC) != SQLITE_OK) return seg_sql_failed(conn, call);
     int code = sqlite3_step(stmt);
     segue_status st = code == SQLITE_DONE ? SEGUE_NOT_FOUND : SEGUE_OK;
     if (code == SQLITE_ROW) c->id = sqlite3_column_int64(stmt, 0);
@@ -82,7 +82,7 @@ static segue_status make_collection(seg_sql_conn *conn, void *arg, segue_call *c
     segue_status st = find_collection(conn, c, call); /* somebody else may have made it meanwhile */
     if (st != SEGUE_NOT_FOUND) return st;
     sqlite3_stmt *stmt = seg_sql_stmt(conn, SEG_SQLITE_MAKE_COLLECTION);
-    if (!stmt || sqlite3_bind_text(stmt, 1, c->name, -1, SQLITE_STATIC) != SQLITE_OK) return seg_sql_failed(conn, call);
+    if (sqlite3_bind_text(stmt, 1, c->name, -1, SQLITE_STATIC) != SQLITE_OK) return seg_sql_failed(conn, call);
     conn->changed = true;
     st = seg_sql_run(conn, stmt, call);
     c->id = sqlite3_last_insert_rowid(conn->db);
