@@ -60,6 +60,11 @@ static void a_bad_url_is_refused_with_its_reason(void **state)
         {"app.db", "scheme"},
         {"nosuch:x", "no kind of store called \"nosuch\""},
         {"mem:?caps=-mutate&caps=-move", "twice"},
+        {"mem:?caps=mutate", "\"mutate\" is not a capability with a minus"},
+        {"mem:?caps=+mutate", "\"+mutate\" is not"},
+        {"mem:?caps=-move,-nosuch", "\"-nosuch\" is not"},
+        {"mem:?caps=-move,-mutatE", "\"-mutatE\" is not"},
+        {"mem:?reap=maybe", "neither on nor off"},
         {"mem:?colour=red", "no parameter \"colour\""},
         {"mem:?caps", "not name=value"},
         {"mem:%zz", "percent-escape"},
@@ -317,6 +322,20 @@ static void put_record_keeps_cas_and_revision(void **state)
     segue_close(store);
 }
 
+static void a_store_that_cannot_keep_a_cas_says_so(void **state)
+{
+    (void)state;
+    segue_store *store = open_store("mem:?caps=-keep_cas");
+    segue_call call = seg_call_new(store, 0, &err);
+    segue_put kept = {.rec = {.key = segue_str("k"), .body = segue_str("1"), .cas = 5, .revision = 1},
+                      .keep_cas = true};
+    uint64_t cas = 77;
+    ASSERT_STATUS(SEGUE_UNSUPPORTED, seg_call_put(store, &kept, &cas, &call));
+    assert_int_equal(cas, 77);
+    ASSERT_STATUS(SEGUE_NOT_FOUND, segue_get_record(store, segue_str("k"), NULL, &(segue_doc){0}, &err));
+    segue_close(store);
+}
+
 static void purge_takes_tombstones_only(void **state)
 {
     (void)state;
@@ -451,6 +470,7 @@ int main(void)
         cmocka_unit_test(scan_keeps_to_its_range),
         cmocka_unit_test(a_cut_scan_never_becomes_an_end),
         cmocka_unit_test(put_record_keeps_cas_and_revision),
+        cmocka_unit_test(a_store_that_cannot_keep_a_cas_says_so),
         cmocka_unit_test(purge_takes_tombstones_only),
         cmocka_unit_test(records_out_of_their_order_are_damage),
         cmocka_unit_test(a_write_does_not_call_dead_what_was_given_more_time),

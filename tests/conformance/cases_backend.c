@@ -465,6 +465,21 @@ static void cas_can_be_kept(cf *t)
     CHECK((cf_cas(t, "other") & ~MARK) < UINT64_C(1) << 62);
 }
 
+/* A CAS must be above the floor and below bit 63, so under a floor that far up there is none. */
+static void no_cas_is_given_at_the_end(cf *t)
+{
+    segue_put put = {.rec = {.key = K("k"), .body = K("2"), .revision = 1}, .cas_floor = UINT64_MAX >> 1};
+    segue_call call = seg_call_new(t->store, 0, &t->err);
+    uint64_t highest = 0;
+    IS(OK, do_set(t, "k", "1"));
+    IS(INVALID_ARGUMENT, slot_put(t, &put));
+    BODY_IS("k", "1");
+    if (seg_call_has_highest(t->store))
+        IS(INVALID_ARGUMENT, seg_call_highest(t->store, put.cas_floor, &highest, &call));
+    IS(OK, do_set(t, "k", "3"));
+    CHECK(cf_cas(t, "k") < UINT64_C(1) << 62);
+}
+
 /* ---- B7 ---- */
 
 static void late_is_not_applied(cf *t)
@@ -693,6 +708,7 @@ const cf_case cf_backend_cases[] = {
     {"B6d", "CAS and revision can be kept", NEEDS_KEEP_CAS, cas_can_be_kept, NULL},
     {"B6e", "CAS grow over reopening also where the record was erased", NEEDS_REOPEN | NEEDS_SINGLE,
      cas_grow_over_an_erased_record, NULL},
+    {"B6f", "under a floor at the end of the numbers no CAS is given", NEEDS_SINGLE, no_cas_is_given_at_the_end, NULL},
     {"B7", "a deadline that has passed leaves all as it was", 0, late_is_not_applied, NULL},
     {"B7b", "a write reported lost is found by its write id or told as unknown", 0, lost_reports_are_told, NULL},
     {"B7c", "a failure before the write is not told as unknown", 0, failures_before_are_told_as_such, NULL},

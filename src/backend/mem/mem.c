@@ -179,14 +179,20 @@ typedef struct found {
     segue_xattr slots[SEGUE_XATTRS_MAX];
 } found;
 
-/* Under the lock: the record with this key, valid until it is unlocked. NOT_FOUND. */
-static segue_status look_up(const mem *m, segue_slice key, found *f)
+/* Under the lock: the record of a node, valid until it is unlocked. */
+static void read_node(const seg_node *node, found *f)
+{
+    segue_status st = seg_envelope_decode(segue_bytes(node->value, node->value_size), f->slots, &f->rec);
+    seg_assert(st == SEGUE_OK); /* it was encoded here */
+    f->rec.key = seg_node_key(node);
+}
+
+/* The same of the one with this key. False: there is none. */
+static bool look_up(const mem *m, segue_slice key, found *f)
 {
     const seg_node *node = seg_skiplist_find(&m->collection->records, key);
-    if (!node) return SEGUE_NOT_FOUND;
-    segue_status st = seg_envelope_decode(segue_bytes(node->value, node->value_size), f->slots, &f->rec);
-    f->rec.key = seg_node_key(node);
-    return st;
+    if (node) read_node(node, f);
+    return node != NULL;
 }
 
 /* ---- the orders of CAS and of expiry ---- */
@@ -202,10 +208,11 @@ static segue_slice order_key(uint64_t number, segue_slice key, char out[ORDER_KE
 }
 
 /* The record at a place in an order. */
-static segue_status look_up_in_order(const mem *m, const seg_node *node, found *f)
+static void look_up_in_order(const mem *m, const seg_node *node, found *f)
 {
     segue_slice at = seg_node_key(node);
-    return look_up(m, segue_bytes(at.data + 8, at.size - 8), f);
+    bool there = look_up(m, segue_bytes(at.data + 8, at.size - 8), f);
+    seg_assert(there);
 }
 
 /* False: out of memory. */
@@ -250,8 +257,8 @@ static segue_status build_index(const mem *m)
     segue_status st = SEGUE_OK;
     c->indexed = true;
     for (const seg_node *node = c->records.heads[0]; node && st == SEGUE_OK; node = node->next[0]) {
-        st = look_up(m, seg_node_key(node), &f);
-        if (st == SEGUE_OK && !order_add(&c->by_cas, f.rec.cas, f.rec.key)) st = SEGUE_NO_MEMORY;
+        read_node(node, &f);
+        if (!order_add(&c->by_cas, f.rec.cas, f.rec.key)) st = SEGUE_NO_MEMORY;
     }
     if (st != SEGUE_OK) {
         seg_skiplist_free(&c->by_cas);
@@ -289,7 +296,7 @@ static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_c
     if (st != SEGUE_OK) return st;
     segue_expand_cas(&out, p->cas_places, p->n_cas_places, out.cas);
     bool has_places = c->indexed || c->by_expiry.heads[0];
-    const segue_record *before = has_places && look_up(m, rec->key, &old) == SEGUE_OK ? &old.rec : NULL;
+    const segue_record *before = has_places && look_up(m, rec->key, &old) ? &old.rec : NULL;
     if (seg_envelope_encode(&out, &envelope) != SEGUE_OK || !index_add(c, &out, before))
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
     if (!seg_skiplist_put(&c->records, rec->key, envelope.data, envelope.size)) {
@@ -319,7 +326,7 @@ static segue_status get(void *self, segue_slice key, segue_doc *doc, segue_call 
     mem *m = self;
     found f;
     pthread_rwlock_rdlock(&m->engine->lock);
-    segue_status st = look_up(m, key, &f);
+    segue_status st = look_up(m, key, &f) ? SEGUE_OK : SEGUE_NOT_FOUND;
     if (st == SEGUE_OK && call->no_body) f.rec.body.size = 0;
     if (st == SEGUE_OK) st = segue_doc_assign(doc, &f.rec);
     pthread_rwlock_unlock(&m->engine->lock);
@@ -339,12 +346,10 @@ static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, se
     found f;
     segue_put out = *p;
     segue_slice key = p->rec.key;
-    segue_status st = look_up(m, key, &f);
-    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
-    bool there = st == SEGUE_OK && (!f.rec.is_tombstone || SEG_RULE(TOMBSTONE_IS_RECORD));
+    bool there = look_up(m, key, &f) && (!f.rec.is_tombstone || SEG_RULE(TOMBSTONE_IS_RECORD));
     if (p->keep_cas && !(m->caps & SEGUE_CAP_KEEP_CAS))
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: this store cannot keep a given CAS");
-    st = seg_put_judge(p, there ? f.rec.cas : 0);
+    segue_status st = seg_put_judge(p, there ? f.rec.cas : 0);
     if (st != SEGUE_OK) return refused(key, st, call);
     if (!SEG_RULE(LOOK_IN_TRANSACTION)) let_others_in(m);
     if (there && f.rec.cas > out.cas_floor) out.cas_floor = f.rec.cas;
@@ -364,10 +369,7 @@ static segue_status put(void *self, const segue_put *p, uint64_t *ret_cas, segue
 static segue_status erase_locked(mem *m, segue_slice key, uint64_t cas, segue_call *call)
 {
     found f;
-    segue_status st = look_up(m, key, &f);
-    if (st == SEGUE_NOT_FOUND) return refused(key, st, call);
-    if (st != SEGUE_OK) return st;
-    st = seg_erase_judge(cas, f.rec.cas);
+    segue_status st = seg_erase_judge(cas, look_up(m, key, &f) ? f.rec.cas : 0);
     if (st != SEGUE_OK) return refused(key, st, call);
     index_remove(m->collection, &f.rec, NULL);
     seg_skiplist_remove(&m->collection->records, key);
@@ -409,12 +411,10 @@ static segue_status scan_locked(const mem *m, const segue_bounds *b, segue_page 
             page->more = SEG_RULE(PAGE_SAYS_MORE);
             return SEGUE_OK;
         }
-        segue_status st = seg_envelope_decode(segue_bytes(node->value, node->value_size), f.slots, &f.rec);
-        if (st != SEGUE_OK) return st;
-        f.rec.key = seg_node_key(node);
+        read_node(node, &f);
         if (f.rec.is_tombstone && !b->tombstones) continue;
         if (b->keys_only) leave_key(&f.rec);
-        st = segue_page_add(page, &f.rec, &full);
+        segue_status st = segue_page_add(page, &f.rec, &full);
         if (st != SEGUE_OK) return st;
     }
     return SEGUE_OK;
@@ -444,10 +444,9 @@ static segue_status changes_locked(const mem *m, const segue_since *since, segue
             page->more = true;
             return SEGUE_OK;
         }
-        segue_status st = look_up_in_order(m, node, &f);
-        if (st != SEGUE_OK) return st;
+        look_up_in_order(m, node, &f);
         if (since->keys_only) leave_key(&f.rec);
-        st = segue_page_add(page, &f.rec, &full);
+        segue_status st = segue_page_add(page, &f.rec, &full);
         if (st != SEGUE_OK) return st;
     }
     return SEGUE_OK;
@@ -488,8 +487,7 @@ static segue_status expired_locked(const mem *m, uint64_t until, segue_page *pag
     bool full = false;
     found f;
     for (const seg_node *node = m->collection->by_expiry.heads[0]; node; node = node->next[0]) {
-        segue_status st = look_up_in_order(m, node, &f);
-        if (st != SEGUE_OK) return st;
+        look_up_in_order(m, node, &f);
         if (f.rec.expiry > until) {
             *ret_next = f.rec.expiry;
             return SEGUE_OK;
@@ -499,7 +497,7 @@ static segue_status expired_locked(const mem *m, uint64_t until, segue_page *pag
             return SEGUE_OK;
         }
         f.rec.body.size = 0;
-        st = segue_page_add(page, &f.rec, &full);
+        segue_status st = segue_page_add(page, &f.rec, &full);
         if (st != SEGUE_OK) return st;
     }
     return SEGUE_OK;
@@ -521,11 +519,9 @@ static segue_status mutate_locked(mem *m, segue_slice key, const segue_mutation 
                                   segue_applied *a, segue_call *call)
 {
     found f;
-    segue_status st = look_up(m, key, &f);
-    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
-    bool there = st == SEGUE_OK;
+    bool there = look_up(m, key, &f);
     if (!there && require_record) return SEGUE_NO_RECORD;
-    st = segue_apply(key, there ? &f.rec : NULL, mutation, seg_wall_s(m->env), a, call);
+    segue_status st = segue_apply(key, there ? &f.rec : NULL, mutation, seg_wall_s(m->env), a, call);
     if (st != SEGUE_OK) return st;
     if (a->write) a->rec.write_id = write_id;
     if (ret_doc && (there || a->write)) st = segue_doc_assign(ret_doc, &a->rec);
@@ -560,13 +556,9 @@ static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *c
     found f, t;
     uint64_t cas = 0;
     move->moved = false;
-    segue_status st = look_up(from, move->key, &f);
+    segue_status st = seg_erase_judge(move->cas, look_up(from, move->key, &f) ? f.rec.cas : 0);
     if (st != SEGUE_OK) return st;
-    st = seg_erase_judge(move->cas, f.rec.cas);
-    if (st != SEGUE_OK) return st;
-    st = look_up(to, move->key, &t);
-    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
-    if (st == SEGUE_NOT_FOUND) {
+    if (!look_up(to, move->key, &t)) {
         segue_put p = {.rec = f.rec, .keep_cas = true};
         st = store(to, &p, &cas, call);
         if (st != SEGUE_OK) return st;
