@@ -23,7 +23,7 @@ static segue_slice str(const char *text) { return segue_str(text); }
 /* Opening rosmar:FOLDER/`rest`: its status, and test_err. A store that does open is closed again. */
 static segue_status try_open(const char *rest, unsigned flags)
 {
-    char url[256];
+    char url[1024];
     segue_open_options options = {NULL, flags};
     segue_store *store = NULL;
     (void)snprintf(url, sizeof url, "rosmar:%s/%s", test_folder, rest); /* fits */
@@ -79,6 +79,12 @@ static void what_is_no_bucket_is_refused(void **state)
     assert_refused("foreign", 0, SEGUE_WRONG_FORMAT, "not a bucket");
     test_sql_run("foreign", "CREATE TABLE documents (id); PRAGMA user_version=1");
     assert_refused("foreign", 0, SEGUE_WRONG_FORMAT, "not a bucket");
+    make_directory("wide");
+    write_file("wide/rosmar.sqlite3", "", 0, -1);
+    test_sql_run("wide", "PRAGMA encoding='UTF-16'; PRAGMA user_version=1; CREATE TABLE bucket (a); CREATE TABLE "
+                         "collections (a); CREATE TABLE documents (a); CREATE TABLE designDocs (a); CREATE TABLE views "
+                         "(a); CREATE TABLE mapped (a)");
+    assert_refused("wide", 0, SEGUE_WRONG_FORMAT, "not a bucket");
     assert_status(segue_open("rosmar:", NULL, &(segue_store *){NULL}, &test_err), SEGUE_INVALID_URL);
 }
 
@@ -105,12 +111,26 @@ static void a_collection_is_made_only_when_it_may_be(void **state)
     assert_refused("sg-bucket?collection=_default._mine", 0, SEGUE_INVALID_URL, "_default._mine");
     assert_refused("sg-bucket?collection=a b.c", 0, SEGUE_INVALID_URL, "a b.c");
     assert_refused("sg-bucket?collection=nodot", 0, SEGUE_INVALID_URL, "nodot");
+    assert_refused("sg-bucket?collection=.b", 0, SEGUE_INVALID_URL, "collection=.b");
+    assert_refused("sg-bucket?collection=%25a.b", 0, SEGUE_INVALID_URL, "%a.b");
+    assert_refused("sg-bucket?collection=a._b", 0, SEGUE_INVALID_URL, "a._b");
+    for (int size = 251; size < 253; size++) {
+        char rest[600];
+        (void)snprintf(rest, sizeof rest, "sg-bucket?collection=%0*d.long", size, 0); /* fits */
+        assert_status(try_open(rest, SEGUE_OPEN_EXISTING), SEGUE_NO_STORE);
+        if (size > 251) assert_refused(rest, 0, SEGUE_INVALID_URL, "not a name that a bucket allows");
+        (void)snprintf(rest, sizeof rest, "sg-bucket?collection=%0*d.%0251d", size, 0, 0); /* fits */
+        assert_status(try_open(rest, SEGUE_OPEN_EXISTING), size > 251 ? SEGUE_INVALID_URL : SEGUE_NO_STORE);
+    }
     assert_refused("sg-bucket?collektion=a.b", 0, SEGUE_INVALID_URL, "collektion");
     assert_string_equal(test_sql_ask("sg-bucket", "SELECT count(*) FROM collections"), "4");
     assert_status(try_open("sg-bucket?collection=test.new", 0), SEGUE_OK);
     assert_status(try_open("sg-bucket?collection=test.new", SEGUE_OPEN_EXISTING), SEGUE_OK);
     assert_string_equal(test_sql_ask("sg-bucket", "SELECT id||scope||name||lastCas FROM collections WHERE id>4"),
                         "5testnew0");
+    test_sql_run("sg-bucket", "DELETE FROM collections WHERE name='_default'");
+    assert_status(try_open("sg-bucket", SEGUE_OPEN_EXISTING), SEGUE_NO_STORE);
+    assert_status(try_open("sg-bucket", 0), SEGUE_OK);
 }
 
 /* ---- damage ---- */
@@ -148,6 +168,7 @@ static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **sta
         "xattrs=x'5b315d'",
         "xattrs=CAST('{\"a\":1' AS BLOB)",
         "xattrs=x'7b22ff223a317d'",
+        "xattrs='{\"\\ud83d\":1}'",
         "cas=0",
         "cas=-5",
         "exp=-1",
@@ -171,6 +192,22 @@ static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **sta
         segue_close(s);
     }
     segue_doc_free(&doc);
+}
+
+static void white_space_around_xattrs_is_none_of_theirs(void **state)
+{
+    segue_doc doc = {0};
+    (void)state;
+    test_copy_here("sg-bucket");
+    test_sql_run("sg-bucket", "UPDATE documents SET xattrs=' '||char(9,13,10)||'{\"_a\" : 1 }'||char(10,13,9) WHERE "
+                              "collection=1 AND key='doc:00067'");
+    segue_store *s = test_open_bucket("sg-bucket", "_default._default", SEGUE_OPEN_READ_ONLY);
+    assert_ok(segue_get(s, str("doc:00067"), NULL, &doc, &test_err));
+    assert_int_equal(doc.rec.n_xattrs, 1);
+    const segue_xattr *x = segue_record_xattr(&doc.rec, str("_a"));
+    assert_true(x && segue_slice_equal(x->value, str("1")));
+    segue_doc_free(&doc);
+    segue_close(s);
 }
 
 /* The original sets no bounds to keys: such a record is shown, and whatever cannot take it says so. */
@@ -400,6 +437,7 @@ int main(void)
         TEST(a_collection_is_made_only_when_it_may_be),
         TEST(a_damaged_page_cuts_a_scan_and_never_ends_it),
         TEST(a_damaged_row_is_named_and_its_neighbours_are_not_touched),
+        TEST(white_space_around_xattrs_is_none_of_theirs),
         TEST(a_key_past_our_bounds_is_shown_and_no_other_is_hidden),
         TEST(a_store_opened_for_reading_only_refuses_writes),
         TEST(what_a_bucket_cannot_hold_is_refused),

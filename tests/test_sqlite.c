@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/sqlbase/slots.h"
 #include "store/call.h"
 #include "support/disk.h"
 #include "support/file.h"
@@ -141,6 +142,9 @@ static void what_is_no_store_is_refused(void **state)
     assert_refused("garbage/app.db", 0, SEGUE_NO_STORE, "no file");
     assert_refused("garbage", 0, SEGUE_WRONG_FORMAT, "not a SQLite file");
     assert_refused("garbage", SEGUE_OPEN_READ_ONLY, SEGUE_WRONG_FORMAT, "not a SQLite file");
+    char url[300];
+    (void)snprintf(url, sizeof url, "sqlite:%s", test_path("garbage")); /* fits */
+    assert_status(segue_open(url, NULL, &(segue_store *){NULL}, NULL), SEGUE_WRONG_FORMAT);
     test_file_run("foreign.db", "CREATE TABLE records (id); INSERT INTO records VALUES (5)");
     assert_int_equal(stat(test_path("foreign.db"), &before), 0);
     assert_refused("foreign.db", 0, SEGUE_WRONG_FORMAT, "not one of Segue's");
@@ -167,6 +171,12 @@ static void a_wrong_url_is_refused_and_makes_nothing(void **state)
     assert_refused("app.db?collection=.b", 0, SEGUE_INVALID_URL, "SCOPE.COLLECTION");
     assert_refused("app.db?collection=a%20b.c", 0, SEGUE_INVALID_URL, "a b.c");
     assert_refused("app.db?collection=a.b", SEGUE_OPEN_EXISTING, SEGUE_NO_STORE, "no collection a.b");
+    for (int size = 251; size < 253; size++) {
+        char url[600];
+        segue_open_options existing = {.flags = SEGUE_OPEN_EXISTING};
+        (void)snprintf(url, sizeof url, "sqlite:%s?collection=%0*d.b", test_path("app.db"), size, 0); /* fits */
+        assert_status(segue_open(url, &existing, &none, &test_err), size > 251 ? SEGUE_INVALID_URL : SEGUE_NO_STORE);
+    }
     assert_string_equal(test_file_ask("app.db", "SELECT count(*) FROM collections"), "0");
 }
 
@@ -177,6 +187,8 @@ static void another_version_or_layout_is_refused(void **state)
     test_file_run("app.db", "PRAGMA user_version=3");
     assert_refused("app.db", 0, SEGUE_WRONG_FORMAT, "newer Segue");
     assert_refused("app.db", SEGUE_OPEN_READ_ONLY, SEGUE_WRONG_FORMAT, "newer Segue");
+    test_file_run("app.db", "PRAGMA user_version=0");
+    assert_refused("app.db", 0, SEGUE_WRONG_FORMAT, "not one of Segue's");
     test_file_run("app.db", "PRAGMA user_version=2; ALTER TABLE records DROP COLUMN flags");
     assert_refused("app.db", 0, SEGUE_CORRUPT, "flags");
     assert_refused("app.db", SEGUE_OPEN_READ_ONLY, SEGUE_CORRUPT, "flags");
@@ -264,8 +276,9 @@ static void damage_is_noticed(void **state)
 
 static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **state)
 {
-    static const char *const damages[] = {"cas=0",    "cas=-5",    "state=4",           "state=1",       "body=NULL",
-                                          "flags=-1", "expiry=-1", "expiry=4294967296", "xattrs=x'0001'"};
+    static const char *const damages[] = {
+        "cas=0",    "cas=-5",           "state=4",   "state=1",           "body=NULL",
+        "flags=-1", "flags=4294967296", "expiry=-1", "expiry=4294967296", "xattrs=x'0001'"};
     size_t n = 0;
     (void)state;
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
@@ -283,6 +296,38 @@ static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **sta
         assert_status(scan_all(s, &n), SEGUE_CORRUPT);
         segue_close(s);
     }
+}
+
+/* A put looks at the CAS of what is there, and at nothing else of it. */
+static void a_damaged_cas_is_not_written_over(void **state)
+{
+    segue_record rec = {.key = str("k00000"), .body = str("2"), .revision = 1, .cas = 5};
+    (void)state;
+    fill("app.db", 1);
+    test_file_run("app.db", "UPDATE records SET cas=-5");
+    segue_store *s = test_open_file("app.db", NULL, 0);
+    assert_status(segue_put_record(s, &rec, SEGUE_PUT_REPLACE, NULL, NULL, &test_err), SEGUE_CORRUPT);
+    segue_call call = seg_call_new(s, 0, &test_err);
+    segue_put put = {.rec = rec};
+    assert_status(seg_call_put(s, &put, NULL, &call), SEGUE_CORRUPT);
+    assert_says("the record \"k00000\" is damaged: its CAS is not a positive number");
+    segue_close(s);
+    assert_string_equal(test_file_ask("app.db", "SELECT cas||length(body) FROM records"), "-51500");
+}
+
+/* In the order of keys it would stand before all of them. */
+static void a_key_that_is_no_bytes_is_damage(void **state)
+{
+    uint64_t n = 0;
+    (void)state;
+    fill("app.db", 1);
+    test_file_run("app.db",
+                  "INSERT INTO records (collection, key, cas, revision, write_id, state, flags, expiry, body) "
+                  "SELECT collection, 'text', 7, 1, 0, 0, 0, 1, body FROM records");
+    segue_store *s = test_open_file("app.db", NULL, SEGUE_OPEN_NO_REAPER);
+    assert_status(segue_reap(s, 0, &n, &test_err), SEGUE_CORRUPT);
+    assert_says("app.db holds a row whose key is no bytes");
+    segue_close(s);
 }
 
 static void a_store_without_its_clock_is_damaged(void **state)
@@ -531,6 +576,25 @@ static void a_hot_get_allocates_nothing(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, test_make_folder, test_remove_folder)
 
+/* A reader more than are kept: the last one that is given back is closed, and none is lost. */
+static void more_readers_at_once_than_are_kept_are_closed(void **state)
+{
+    enum { MANY = SEG_SQL_READERS_MAX + 2 };
+    seg_sql_conn *conns[MANY];
+    (void)state;
+    fill("app.db", 1);
+    segue_store *s = test_open_file("app.db", NULL, 0);
+    segue_call call = seg_call_new(s, 0, &test_err);
+    seg_sql_engine *engine = ((seg_sql_handle *)s->self)->engine;
+    for (int i = 0; i < MANY; i++) assert_ok(seg_sql_take(engine, &conns[i], &call));
+    for (int i = 0; i < SEG_SQL_READERS_MAX; i++) seg_sql_give(engine, conns[i]);
+    sqlite3_int64 before = sqlite3_memory_used();
+    for (int i = SEG_SQL_READERS_MAX; i < MANY; i++) seg_sql_give(engine, conns[i]);
+    assert_true(sqlite3_memory_used() < before);
+    assert_status(get(s, "k00000"), SEGUE_OK);
+    segue_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +607,8 @@ int main(void)
         TEST(an_older_version_is_brought_up_to_date),
         TEST(damage_is_noticed),
         TEST(a_damaged_row_is_named_and_its_neighbours_are_not_touched),
+        TEST(a_damaged_cas_is_not_written_over),
+        TEST(a_key_that_is_no_bytes_is_damage),
         TEST(a_store_without_its_clock_is_damaged),
         TEST(a_store_opened_for_reading_only_refuses_writes),
         TEST(missing_permission_is_said),
@@ -553,6 +619,7 @@ int main(void)
         TEST(a_child_may_not_use_what_its_parent_opened),
         TEST(sync_decides_whether_a_write_waits_for_the_disk),
         TEST(a_hot_get_allocates_nothing),
+        TEST(more_readers_at_once_than_are_kept_are_closed),
     };
     static const segue_allocator counting = {NULL, count_realloc, just_free};
     segue_set_allocator(&counting);

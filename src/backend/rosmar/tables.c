@@ -206,9 +206,9 @@ segue_status seg_rosmar_collection(seg_sql_engine *engine, const char *name, boo
     st = find_collection(conn, &c, call);
     seg_sql_give(engine, conn);
     if (st == SEGUE_NOT_FOUND && !make)
-        return segue_fail(call, SEGUE_NO_STORE, "rosmar: %s has no collection %s", engine->path, name);
+        return segue_fail(call, SEGUE_NO_STORE, "rosmar: %s has no collection %.80s", engine->path, name);
     if (st == SEGUE_NOT_FOUND && !may_be_made(c.scope, c.name))
-        return segue_fail(call, SEGUE_INVALID_URL, "rosmar: collection=%s is not a name that a bucket allows", name);
+        return segue_fail(call, SEGUE_INVALID_URL, "rosmar: collection=%.80s is not a name that a bucket allows", name);
     if (st == SEGUE_NOT_FOUND) st = seg_sql_ensure(engine, make_collection, &c, call);
     if (st == SEGUE_OK) *ret_id = c.id;
     return st;
