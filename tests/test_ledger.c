@@ -96,7 +96,9 @@ static void test_ledger_notices_each_field(void **state)
 {
     (void)state;
     segue_record right = live_record();
-    for (int field = 0; field < 8; field++) {
+    const segue_xattr other_value[] = {xattrs[0], {xattrs[1].name, segue_str("3")}};
+    const segue_xattr other_name[] = {xattrs[0], {segue_str("uses"), xattrs[1].value}};
+    for (int field = 0; field < 11; field++) {
         seg_ledger ledger;
         segue_record wrong = right;
         seg_entry *entry = one_entry(&ledger, &right);
@@ -110,6 +112,13 @@ static void test_ledger_notices_each_field(void **state)
         if (field == 4) wrong.is_json = false;
         if (field == 5) wrong.cas = 9;
         if (field == 6) wrong.revision = 1;
+        if (field == 8) wrong.xattrs = other_value;
+        if (field == 9) wrong.xattrs = other_name;
+        if (field == 10) wrong = (segue_record){.key = right.key, .cas = 10, .revision = 3, .is_tombstone = true};
+        assert_int_equal(seg_ledger_saw(&ledger, entry, &right), true);
+        assert_int_equal(seg_ledger_saw(&ledger, entry, field == 7 ? NULL : &wrong), false);
+        assert_int_equal(ledger.differences, 1);
+        ledger.differences = 0;
         seg_ledger_check(&ledger, entry, field == 7 ? NULL : &wrong);
         if (ledger.differences != 1) fail_msg("field %d: %d differences", field, (int)ledger.differences);
         seg_ledger_free(&ledger);
@@ -129,6 +138,144 @@ static void test_ledger_notices_a_wrong_outcome(void **state)
     assert_int_equal(ledger.differences, 0);
     ASSERT_OK(seg_ledger_settle(&ledger, entry, &add, SEGUE_OK, &outcome)); /* a double create */
     assert_int_equal(ledger.differences, 1);
+    seg_ledger_free(&ledger);
+}
+
+static void test_ledger_knows_what_each_write_must_answer(void **state)
+{
+    (void)state;
+    static const struct {
+        segue_mutation m;
+        segue_status live, dead;
+    } rows[] = {
+        {{.body_op = SEGUE_BODY_SET, .expect = SEGUE_EXPECT_NOT_LIVE}, SEGUE_EXISTS, SEGUE_OK},
+        {{.body_op = SEGUE_BODY_SET, .expect = SEGUE_EXPECT_LIVE}, SEGUE_OK, SEGUE_NOT_FOUND},
+        {{.body_op = SEGUE_BODY_SET, .expect = SEGUE_EXPECT_CAS, .cas = 10}, SEGUE_OK, SEGUE_NOT_FOUND},
+        {{.body_op = SEGUE_BODY_SET, .expect = SEGUE_EXPECT_CAS, .cas = 9}, SEGUE_CAS_MISMATCH, SEGUE_NOT_FOUND},
+        {{.body_op = SEGUE_BODY_DELETE}, SEGUE_OK, SEGUE_NOT_FOUND},
+        {{.body_op = SEGUE_BODY_KEEP}, SEGUE_OK, SEGUE_NOT_FOUND},
+        {{.body_op = SEGUE_BODY_ADD}, SEGUE_NOT_A_NUMBER, SEGUE_NOT_FOUND},
+        {{.body_op = SEGUE_BODY_ADD, .has_initial = true}, SEGUE_NOT_A_NUMBER, SEGUE_OK},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        seg_ledger ledger;
+        segue_record rec = live_record();
+        seg_entry *live = one_entry(&ledger, &rec), *dead = NULL;
+        ASSERT_OK(seg_ledger_add(&ledger, SEG_ENTRY_OWNED, 0, segue_str("gone"), NULL, &dead));
+        segue_status a = seg_ledger_expects(live, &rows[i].m), b = seg_ledger_expects(dead, &rows[i].m);
+        if (a != rows[i].live || b != rows[i].dead)
+            fail_msg("row %zu: %s and %s", i, segue_status_name(a), segue_status_name(b));
+        seg_ledger_free(&ledger);
+    }
+}
+
+static void test_ledger_notices_what_a_success_must_not_tell(void **state)
+{
+    (void)state;
+    static const struct {
+        segue_body_op op;
+        segue_outcome outcome;
+        const char *says;
+    } rows[] = {
+        {SEGUE_BODY_DELETE, {.cas = 11, .revision = 4, .written = true}, NULL},
+        {SEGUE_BODY_DELETE, {.cas = 10, .revision = 4, .written = true}, "not greater"},
+        {SEGUE_BODY_DELETE, {.cas = 11, .revision = 5, .written = true}, "went from revision 3 to 5"},
+        {SEGUE_BODY_KEEP, {.cas = 10, .revision = 3}, NULL},
+        {SEGUE_BODY_KEEP, {.cas = 11, .revision = 4, .written = true}, "a mutation that changes nothing"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        seg_ledger ledger;
+        segue_record rec = live_record();
+        seg_entry *entry = one_entry(&ledger, &rec);
+        segue_mutation m = {.body_op = rows[i].op, .expiry = segue_expiry_keep()};
+        ASSERT_OK(seg_ledger_settle(&ledger, entry, &m, SEGUE_OK, &rows[i].outcome));
+        if (rows[i].says ? ledger.differences != 1 || !strstr(ledger.texts[0], rows[i].says) : ledger.differences != 0)
+            fail_msg("row %zu: %d differences, %s", i, (int)ledger.differences, ledger.texts[0]);
+        seg_ledger_free(&ledger);
+    }
+}
+
+/* What nobody could find out is not held against the store, until a write makes everything anew. */
+static void test_ledger_judges_nothing_that_is_vague(void **state)
+{
+    (void)state;
+    seg_ledger ledger;
+    segue_record before = live_record();
+    seg_entry *entry = one_entry(&ledger, &before);
+    segue_mutation set = {.body_op = SEGUE_BODY_SET, .body = segue_str("1")}, keep = {.expiry = segue_expiry_keep()};
+    segue_mutation delete = {.body_op = SEGUE_BODY_DELETE};
+    segue_outcome first = {.cas = 11, .revision = 9, .written = true},
+                  second = {.cas = 12, .revision = 10, .written = true};
+    ASSERT_OK(seg_ledger_resolve(&ledger, entry, &keep, NULL));
+    assert_int_equal(ledger.differences, 1); /* it is not there, which neither of both explains */
+    assert_true(entry->is_vague);
+    assert_true(seg_ledger_saw(&ledger, entry, NULL));
+    seg_ledger_check(&ledger, entry, NULL);
+    ASSERT_OK(seg_ledger_settle(&ledger, entry, &keep, SEGUE_NOT_FOUND, &first));
+    ASSERT_OK(seg_ledger_settle(&ledger, entry, &set, SEGUE_UNAVAILABLE, &first));
+    assert_true(entry->is_vague);
+    ASSERT_OK(seg_ledger_settle(&ledger, entry, &delete, SEGUE_OK, &first));
+    ASSERT_OK(seg_ledger_settle(&ledger, entry, &set, SEGUE_OK, &second));
+    assert_false(entry->is_vague);
+    assert_int_equal(ledger.differences, 1);
+    assert_false(seg_ledger_saw(&ledger, entry, NULL));
+    seg_ledger_free(&ledger);
+}
+
+static void test_ledger_notices_what_should_not_be_there(void **state)
+{
+    (void)state;
+    seg_ledger ledger;
+    segue_record rec = live_record();
+    seg_entry *entry = one_entry(&ledger, NULL);
+    seg_ledger_check(&ledger, entry, NULL);
+    assert_int_equal(ledger.differences, 0);
+    for (uint64_t i = 0; i < SEG_LEDGER_TEXTS_MAX + 2; i++) seg_ledger_check(&ledger, entry, &rec);
+    assert_int_equal(ledger.differences, SEG_LEDGER_TEXTS_MAX + 2); /* all are counted, the first ones are kept */
+    assert_non_null(strstr(ledger.texts[0], "is there in the end, although it was deleted"));
+    rec = (segue_record){.key = rec.key, .is_tombstone = true};
+    seg_ledger_check(&ledger, entry, &rec);
+    assert_int_equal(ledger.differences, SEG_LEDGER_TEXTS_MAX + 3); /* a tombstone of what never was */
+    seg_ledger_free(&ledger);
+}
+
+static void test_ledger_reads_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        int number; /* negative: none */
+    } rows[] = {{"15", 15},
+                {"", -1},
+                {"x", -1},
+                {"111111111111111111111", -1},
+                {"{\"rehearsed\":7}", 7},
+                {"{\"last_seq\":8,\"sg_metadata_migration_pill\":true}", 8},
+                {"{\"last_seq\":8,\"sg_metadata_migration_pill\":2}", -1},
+                {"{\"last_seq\":8}", -1}};
+    uint64_t number = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        segue_record rec = {.body = segue_str(rows[i].body)};
+        bool is_one = seg_ledger_number(&rec, &number);
+        if (is_one != (rows[i].number >= 0) || (is_one && number != (uint64_t)rows[i].number))
+            fail_msg("%s: %d, %d", rows[i].body, is_one, (int)number);
+        rec.is_tombstone = true;
+        assert_false(seg_ledger_number(&rec, &number));
+    }
+    assert_false(seg_ledger_number(NULL, &number));
+}
+
+static void test_ledger_has_each_key_once(void **state)
+{
+    (void)state;
+    seg_ledger ledger;
+    seg_ledger_init(&ledger, true);
+    for (const char *key = "bacab"; *key; key++)
+        ASSERT_OK(seg_ledger_add(&ledger, SEG_ENTRY_OWNED, 0, segue_bytes(key, 1), NULL, NULL));
+    seg_ledger_sort(&ledger);
+    assert_int_equal(ledger.n, 3);
+    for (const char *key = "abc"; *key; key++) assert_non_null(seg_ledger_find(&ledger, segue_bytes(key, 1)));
+    assert_null(seg_ledger_find(&ledger, segue_str("d")));
     seg_ledger_free(&ledger);
 }
 
@@ -174,6 +321,26 @@ static void test_ledger_adds_up_counters(void **state)
         seg_ledger_check(&ledger, entry, &rec);
         if ((int)ledger.differences != cases[i].differences)
             fail_msg("%s: %d differences", cases[i].body, (int)ledger.differences);
+        seg_ledger_free(&ledger);
+    }
+}
+
+/* One that nobody is known to have added to may be as it was, but it must be there. */
+static void test_ledger_takes_a_shared_document_as_it_was(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        seg_ledger ledger;
+        seg_entry *entry = NULL;
+        segue_record rec = {.key = segue_str("s"), .body = segue_str("{}"), .is_tombstone = i == 1};
+        seg_ledger_init(&ledger, true);
+        ASSERT_OK(seg_ledger_add(&ledger, SEG_ENTRY_SHARED, 0, rec.key, &rec, &entry));
+        atomic_store(&entry->unknown, 3);
+        seg_ledger_check(&ledger, entry, i == 2 ? NULL : &rec);
+        assert_int_equal(ledger.differences, i > 0);
+        atomic_store(&entry->acknowledged, 1);
+        seg_ledger_check(&ledger, entry, &rec);
+        assert_int_equal(ledger.differences, 1 + (i > 0));
         seg_ledger_free(&ledger);
     }
 }
@@ -401,6 +568,81 @@ static void test_ledger_notices_blind_inserts(void **state)
     notices_in_time("INSERT_EXPECTS_ABSENT", SEG_OP_PUT, 0);
 }
 
+/* ---- clients of a store that fails ---- */
+
+/* Clients over one store of which calls fail like this, all from the first; none of it is a difference. */
+static void serve_badly(unsigned ops, bool after, segue_status status, seg_client_counts *counts)
+{
+    segue_store *below = NULL, *fault = NULL;
+    seg_ledger ledger;
+    seg_clients *clients = NULL;
+    seg_fault_plan plan = {.ops = ops, .nth = 1, .persistent = true, .after = after, .status = status};
+    seg_ledger_init(&ledger, true);
+    ASSERT_OK(segue_open("mem:?caps=-write_id", NULL, &below, NULL));
+    ASSERT_OK(seg_fault_open(below, &fault, NULL));
+    for (int i = 0; i < 40; i++) {
+        SEG_AUTO(segue_doc) doc = {0};
+        char key[16];
+        seg_entry *entry = NULL;
+        seg_entry_kind kind = i % 10 == 0 ? SEG_ENTRY_COUNTER : i % 10 == 1 ? SEG_ENTRY_SHARED : SEG_ENTRY_OWNED;
+        (void)snprintf(key, sizeof key, "k%02d", i); /* fits */
+        ASSERT_OK(segue_set(below, segue_str(key), segue_str(kind == SEG_ENTRY_COUNTER ? "0" : "{}"),
+                            segue_expiry_none(), NULL, NULL, NULL));
+        ASSERT_OK(segue_get_record(below, segue_str(key), NULL, &doc, NULL));
+        ASSERT_OK(seg_ledger_add(&ledger, kind, (unsigned)i % CLIENTS, segue_str(key), &doc.rec, &entry));
+    }
+    seg_ledger_sort(&ledger);
+    seg_fault_set(fault, &plan);
+    ASSERT_OK(seg_clients_start(fault, &ledger, CLIENTS, 1, &clients, NULL));
+    for (int i = 0; i < 5000 && seg_clients_operations(clients) < 500; i++) seg_sleep_ns(segue_env_default(), 2000000);
+    seg_clients_stop(clients, counts);
+    for (size_t i = 0; i < ledger.n; i++) {
+        SEG_AUTO(segue_doc) doc = {0};
+        segue_status st = segue_get_record(below, ledger.entries[i]->now.rec.key, NULL, &doc, NULL);
+        if (seg_entry_is_touched(ledger.entries[i]))
+            seg_ledger_check(&ledger, ledger.entries[i], st == SEGUE_OK ? &doc.rec : NULL);
+    }
+    if (ledger.differences) fail_msg("%d differences: %s", (int)ledger.differences, ledger.texts[0]);
+    seg_ledger_free(&ledger);
+    segue_close(fault);
+    segue_close(below);
+}
+
+static void test_clients_find_out_what_became_of_writes_whose_answer_is_lost(void **state)
+{
+    (void)state;
+    static seg_client_counts counts;
+    serve_badly(SEG_OP_MUTATE | SEG_OP_PUT, true, SEGUE_MAYBE_APPLIED, &counts);
+    assert_true(counts.unknown > 0);
+    serve_badly(SEG_OP_MUTATE | SEG_OP_PUT, false, SEGUE_MAYBE_APPLIED, &counts);
+    assert_true(counts.unknown > 0);
+}
+
+static void test_clients_hold_no_failure_against_a_store(void **state)
+{
+    (void)state;
+    static seg_client_counts counts;
+    serve_badly(SEG_OP_MUTATE | SEG_OP_PUT, false, SEGUE_UNAVAILABLE, &counts);
+    assert_true(counts.retryable > 0 && counts.unknown == 0);
+    serve_badly(0, false, SEGUE_UNAVAILABLE, &counts);
+    assert_true(counts.retryable > 0);
+    for (int op = 0; op < SEG_N_DOS; op++) assert_int_equal(counts.acknowledged[op], 0);
+}
+
+static void test_clients_are_some(void **state)
+{
+    (void)state;
+    segue_error err;
+    seg_clients *clients = NULL;
+    seg_ledger ledger;
+    seg_ledger_init(&ledger, true);
+    assert_int_equal(seg_clients_start(NULL, &ledger, 0, 1, &clients, &err), SEGUE_INVALID_ARGUMENT);
+    assert_int_equal(seg_clients_start(NULL, &ledger, SEG_CLIENTS_MAX + 1, 1, &clients, &err), SEGUE_INVALID_ARGUMENT);
+    seg_clients_stop(clients, NULL); /* none */
+    assert_string_equal(seg_do_name(SEG_N_DOS), "?");
+    seg_ledger_free(&ledger);
+}
+
 static void test_latency_is_within_a_bucket(void **state)
 {
     (void)state;
@@ -419,10 +661,20 @@ int main(void)
         cmocka_unit_test(test_ledger_notices_a_document_that_came_back),
         cmocka_unit_test(test_ledger_notices_each_field),
         cmocka_unit_test(test_ledger_notices_a_wrong_outcome),
+        cmocka_unit_test(test_ledger_knows_what_each_write_must_answer),
+        cmocka_unit_test(test_ledger_notices_what_a_success_must_not_tell),
+        cmocka_unit_test(test_ledger_judges_nothing_that_is_vague),
+        cmocka_unit_test(test_ledger_notices_what_should_not_be_there),
+        cmocka_unit_test(test_ledger_reads_numbers),
+        cmocka_unit_test(test_ledger_has_each_key_once),
         cmocka_unit_test(test_ledger_settles_an_unknown_outcome_by_what_is_read),
         cmocka_unit_test(test_ledger_adds_up_counters),
+        cmocka_unit_test(test_ledger_takes_a_shared_document_as_it_was),
         cmocka_unit_test(test_ledger_judges_the_history_of_what_all_write),
         cmocka_unit_test(test_latency_is_within_a_bucket),
+        cmocka_unit_test(test_clients_find_out_what_became_of_writes_whose_answer_is_lost),
+        cmocka_unit_test(test_clients_hold_no_failure_against_a_store),
+        cmocka_unit_test(test_clients_are_some),
         cmocka_unit_test(test_clients_and_sweep_leave_no_difference),
         cmocka_unit_test(test_ledger_notices_deletes_that_leave_no_tombstone),
         cmocka_unit_test(test_ledger_notices_adds_that_do_not_ask_the_fallback),
