@@ -2,6 +2,8 @@
 #include "records.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
 
 #include "doc/clock.h"
 
@@ -122,7 +124,7 @@ static void a_cas_that_leaves_no_room_behind_it_cannot_be_kept(void **state)
     assert_false(seg_cas_can_be_kept(UINT64_MAX));
 }
 
-enum { THREADS = 4, EACH = 30000, RAISES = 500000 };
+enum { THREADS = 4, EACH = 30000 };
 
 static seg_clock shared;
 static atomic_bool was_lost;
@@ -181,7 +183,7 @@ static void *raise_values(void *ctx)
 {
     uint64_t mine = *(const uint64_t *)ctx;
     (void)pthread_barrier_wait(&start);
-    for (uint64_t i = 0; i < RAISES; i++) {
+    for (uint64_t i = 0; i < EACH; i++) {
         uint64_t value = i * THREADS + mine;
         seg_clock_raise(&shared, value);
         if (atomic_load(&shared.highest) < value) atomic_store(&was_lost, true);
@@ -194,7 +196,36 @@ static void no_raise_is_lost_among_threads(void **state)
     (void)state;
     run_threads(raise_values);
     assert_false(atomic_load(&was_lost));
-    ASSERT_U64((uint64_t)THREADS * RAISES - 1, atomic_load(&shared.highest));
+    ASSERT_U64((uint64_t)THREADS * EACH - 1, atomic_load(&shared.highest));
+}
+
+/* A signal comes between any two instructions, so also between the look at the clock and the raise. */
+static atomic_uint n_signals;
+static void raise_in_a_signal(int number)
+{
+    (void)number;
+    atomic_fetch_add(&n_signals, 1);
+    seg_clock_raise(&shared, atomic_load(&shared.highest) + 1);
+}
+
+static void a_raise_that_is_met_is_made_again(void **state)
+{
+    (void)state;
+    enum { SIGNALS = 3000, MOST = 100000000 };
+    struct sigaction old, act = {.sa_handler = raise_in_a_signal, .sa_flags = SA_RESTART};
+    struct itimerval often = {{0, 20}, {0, 20}}, never = {{0, 0}, {0, 0}};
+    atomic_store(&shared.highest, 0);
+    assert_int_equal(sigaction(SIGALRM, &act, &old), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    bool is_lost = false;
+    for (long i = 0; i < MOST && atomic_load(&n_signals) < SIGNALS && !is_lost; i++) {
+        uint64_t value = atomic_load(&shared.highest) + 2;
+        seg_clock_raise(&shared, value);
+        is_lost = atomic_load(&shared.highest) < value;
+    }
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
+    assert_false(is_lost);
 }
 
 int main(void)
@@ -209,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_cas_that_leaves_no_room_behind_it_cannot_be_kept),
         cmocka_unit_test(threads_never_get_the_same_value_and_each_sees_it_grow),
         cmocka_unit_test(no_raise_is_lost_among_threads),
+        cmocka_unit_test(a_raise_that_is_met_is_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
