@@ -41,10 +41,15 @@ struct world {
     bool after, taken;
     const char *only_key;    /* NULL; else the step is taken at the first call with this key, whatever nth says */
     _Atomic int64_t skew_ns; /* of both clocks */
+    _Atomic unsigned looks;  /* at the wall clock */
     segue_env env;
 };
 
-static inline int64_t world_wall_ns(void *ctx) { return segue_env_default()->wall_ns(NULL) + ((world *)ctx)->skew_ns; }
+static inline int64_t world_wall_ns(void *ctx)
+{
+    ((world *)ctx)->looks++;
+    return segue_env_default()->wall_ns(NULL) + ((world *)ctx)->skew_ns;
+}
 static inline int64_t world_mono_ns(void *ctx) { return segue_env_default()->mono_ns(NULL) + ((world *)ctx)->skew_ns; }
 /* Long sleeps are mostly made of moving the clocks on. */
 enum { WORLD_NAP_NS = 100000 };

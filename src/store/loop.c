@@ -59,7 +59,9 @@ static segue_status read_base(rmw *op)
         return SEGUE_OK;
     }
     op->has_base = op->base.source != SEGUE_FROM_UNKNOWN;
-    if (op->has_base && !has_expired_since(&op->base.rec, seg_wall_s(op->call->env))) return SEGUE_OK;
+    /* The clock is read only for a record that can expire. */
+    const segue_record *read = &op->base.rec;
+    if (op->has_base && (!read->expiry || !has_expired_since(read, seg_wall_s(op->call->env)))) return SEGUE_OK;
     segue_status st = seg_call_get(op->store, op->key, &op->base, op->call);
     op->has_base = st == SEGUE_OK;
     return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
