@@ -194,7 +194,8 @@ typedef struct segue_backend {
                            segue_doc *ret_doc, segue_call *call);
 
     /* Optional; with SEGUE_CAP_MOVE. UNSUPPORTED, with nothing done, if `to` (a handle of the same backend) is not the same
-     * engine. The record keeps CAS and revision. All moves in one transaction; each has its own status. */
+     * engine. The record keeps CAS and revision. In one transaction; each has its own status. A failure of the whole (nothing
+     * was done, or MAYBE_APPLIED) is the result. */
     segue_status (*move)(void *self, void *to, segue_move *moves, size_t n, segue_call *call);
 
     /* Optional; with SEGUE_CAP_WRITE_MANY. In one transaction; each has its own status. A failure of the whole (nothing
