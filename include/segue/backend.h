@@ -33,7 +33,7 @@ typedef enum segue_source {
 /* An operation under way. One per public call; handed down unchanged by filters. */
 typedef struct segue_call {
     int64_t deadline_ns; /* on env->mono_ns; 0 none */
-    segue_error *err;    /* may be NULL */
+    segue_error *err;    /* may be NULL; a sentence in it counts only if the operation fails */
     const segue_env *env;/* never NULL */
     unsigned pin;        /* the dual store's own, between begin and end */
     bool no_body;        /* of a get: the body is not looked at and may be left empty (not none, on a live record) */

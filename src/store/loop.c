@@ -332,7 +332,9 @@ segue_status seg_store_update(segue_store *store, segue_slice key, segue_update_
 segue_status segue_update(segue_store *store, segue_slice key, segue_update_fn fn, void *ctx,
                           const segue_update_options *options, segue_outcome *ret_outcome, segue_error *reterr)
 {
-    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, options ? options->timeout_ns : 0, &why, reterr);
     segue_status st = seg_public_key(store, key, &call);
-    return st != SEGUE_OK ? st : seg_store_update(store, key, fn, ctx, options, ret_outcome, &call);
+    if (st == SEGUE_OK) st = seg_store_update(store, key, fn, ctx, options, ret_outcome, &call);
+    return seg_call_give(store, st, &why, reterr);
 }
