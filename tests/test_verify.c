@@ -67,8 +67,7 @@ static const verify_case cases[] = {
      .p_lost = "b",
      .told = "missing: \"b\" was moved, and the primary has no record of it",
      .left = "a10 c30 |  | [a b][c]",
-     .said =
-         "3 checked, 2 same, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "3 checked, 2 same, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "lost, and asked to be repaired",
      .how = "one repair",
      .p = "",
@@ -76,8 +75,7 @@ static const verify_case cases[] = {
      .p_lost = "b",
      .told = "missing: \"b\" was moved, and the primary has no record of it",
      .left = "a10 c30 |  | [a b][c]",
-     .said =
-         "3 checked, 2 same, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "3 checked, 2 same, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "lost, and let go",
      .how = "one repair newer",
      .p = "",
@@ -94,8 +92,7 @@ static const verify_case cases[] = {
      .p_lost = "b",
      .told = "missing: \"b\" was moved, and the primary has no record of it",
      .left = "a10 c30 |  | [a b][c]",
-     .said =
-         "3 checked, 2 same, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "3 checked, 2 same, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "a counter is lost",
      .how = "one repair",
      .p = "",
@@ -103,8 +100,7 @@ static const verify_case cases[] = {
      .p_lost = "n",
      .told = "missing: \"n\" was moved, and the primary has no record of it",
      .left = "a10 |  | [n][a]",
-     .said =
-         "2 checked, 1 same, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "2 checked, 1 same, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "a kept one is lost",
      .how = "one keep",
      .p = "",
@@ -112,9 +108,8 @@ static const verify_case cases[] = {
      .p_lost = "b",
      .told = "missing: \"b\" was moved, and the primary has no record of it",
      .left = "a10 c30 | a10 b20 c30 | [a b][c]",
-     .said =
-         "3 checked, 2 same, 3 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of "
-         "them repaired"},
+     .said = "3 checked, 2 same, 3 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 "
+             "repaired"},
     {.name = "a kept one is lost, and repaired",
      .how = "one keep repair",
      .p = "",
@@ -138,8 +133,7 @@ static const verify_case cases[] = {
      .p_later = "b20=2",
      .told = "content: \"b\" has the CAS that it was moved with, but another content in the primary",
      .left = "a10 b20=2 |  | [a b]",
-     .said =
-         "2 checked, 1 same, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "2 checked, 1 same, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "damaged, nothing to repair it from",
      .how = "one repair",
      .p = "",
@@ -147,8 +141,7 @@ static const verify_case cases[] = {
      .p_later = "b20=2",
      .told = "content: \"b\" has the CAS that it was moved with, but another content in the primary",
      .left = "a10 b20=2 |  | [a b]",
-     .said =
-         "2 checked, 1 same, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "2 checked, 1 same, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "damaged, and repaired",
      .how = "one keep repair",
      .p = "",
@@ -165,9 +158,8 @@ static const verify_case cases[] = {
      .f_later = "b50=3",
      .told = "content: \"b\" has the CAS that it was moved with, but another content in the primary",
      .left = "a10 b20=2 | a10 b50=3 | [a b]",
-     .said =
-         "2 checked, 1 same, 2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of "
-         "them repaired"},
+     .said = "2 checked, 1 same, 2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 "
+             "repaired"},
     {.name = "damaged, and changed behind, newer",
      .how = "one keep repair newer",
      .p = "",
@@ -186,9 +178,8 @@ static const verify_case cases[] = {
      .f_later = "b50=3",
      .told = "content: \"b\" has the CAS that it was moved with, but another content in the primary",
      .left = "a10 b20=2 | a10 b50=3 | [a b]",
-     .said =
-         "2 checked, 1 same, 2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of "
-         "them repaired"},
+     .said = "2 checked, 1 same, 2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 "
+             "repaired"},
     {.name = "left",
      .how = "two",
      .p = "",
@@ -198,9 +189,8 @@ static const verify_case cases[] = {
          "left: \"b\" is in scope and still in the fallback; left: \"n\" is in scope and still in the fallback; left: "
          "\"s\" is in scope and still in the fallback",
      .left = "a10 | b20 h30 l40 n50=7 s45 | [a]",
-     .said =
-         "1 checked, 1 same, 3 in scope, 3 differ; DIFFERENT: verification of \"default\" found 3 differences, 0 of "
-         "them repaired"},
+     .said = "1 checked, 1 same, 3 in scope, 3 differ; DIFFERENT: verification of \"default\" found 3 differences, 0 "
+             "repaired"},
     {.name = "left, and repaired",
      .how = "two repair",
      .p = "",
@@ -218,9 +208,8 @@ static const verify_case cases[] = {
      .f_later = "b50=3",
      .told = "left: \"b\" is in scope and still in the fallback",
      .left = "a10 b20 | b50=3 | [a b]",
-     .said =
-         "2 checked, 2 same, 1 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of "
-         "them repaired"},
+     .said = "2 checked, 2 same, 1 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 "
+             "repaired"},
     {.name = "left, and newer than what is there, newer",
      .how = "two repair newer",
      .p = "",
@@ -245,9 +234,8 @@ static const verify_case cases[] = {
      .trouble = ODD("P.write", 1, UNAVAILABLE, 'b'),
      .told = "left: \"b\" is in scope and still in the fallback",
      .left = "a10 | b20 | [a][b]",
-     .said =
-         "1 checked, 1 same, 1 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of "
-         "them repaired"},
+     .said = "1 checked, 1 same, 1 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 "
+             "repaired"},
     {.name = "left, and no number",
      .how = "two repair",
      .p = "",
@@ -258,9 +246,8 @@ static const verify_case cases[] = {
      .left =
          "a10 n20=\"x\" | n51={\"pilled_at\":\"1970-01-01T00:00:00Z\",\"last_seq\":7,\"sg_metadata_migration_pill\":true} | "
          "[a][n]",
-     .said =
-         "1 checked, 1 same, 1 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of "
-         "them repaired"},
+     .said = "1 checked, 1 same, 1 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 "
+             "repaired"},
     {.name = "left, and no number on either side",
      .how = "two repair",
      .p = "",
@@ -285,9 +272,8 @@ static const verify_case cases[] = {
      .f_later = "b50=3",
      .told = "newer: \"b\" is newer in the fallback than in the primary: somebody wrote it behind the migration's back",
      .left = "a10 b20 | a10 b50=3 | [a b]",
-     .said =
-         "2 checked, 2 same, 2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of "
-         "them repaired"},
+     .said = "2 checked, 2 same, 2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 "
+             "repaired"},
     {.name = "a kept one is newer, asked to be repaired",
      .how = "two keep repair",
      .p = "",
@@ -295,9 +281,8 @@ static const verify_case cases[] = {
      .f_later = "b50=3",
      .told = "newer: \"b\" is newer in the fallback than in the primary: somebody wrote it behind the migration's back",
      .left = "a10 b20 | a10 b50=3 | [a b]",
-     .said =
-         "2 checked, 2 same, 2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of "
-         "them repaired"},
+     .said = "2 checked, 2 same, 2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 "
+             "repaired"},
     {.name = "a kept one is newer, newer",
      .how = "two keep repair newer",
      .p = "",
@@ -321,7 +306,7 @@ static const verify_case cases[] = {
      .f = "a10 b20",
      .told = "left: \"a\" is in scope and still in the fallback; left: \"b\" is in scope and still in the fallback",
      .left = "a10 | a10 b20 | ",
-     .said = "2 in scope, 2 differ; DIFFERENT: verification of \"default\" found 2 differences, 0 of them repaired"},
+     .said = "2 in scope, 2 differ; DIFFERENT: verification of \"default\" found 2 differences, 0 repaired"},
     {.name = "no migration, but kept",
      .how = "two norun keep",
      .p = "a10 b21",
@@ -345,7 +330,7 @@ static const verify_case cases[] = {
      .told = "left: \"b\" is in scope and still in the fallback; left, repaired: \"c\" is in scope and still in the "
              "fallback",
      .left = "a10 b20 c60 | b50=3 | ",
-     .said = "2 in scope, 2 differ, 1 repaired; DIFFERENT: verification of \"default\" found 2 differences, 1 of them "
+     .said = "2 in scope, 2 differ, 1 repaired; DIFFERENT: verification of \"default\" found 2 differences, 1 "
              "repaired"},
     {.name = "the manifests cannot be read",
      .how = "two",
@@ -426,15 +411,14 @@ static const verify_case cases[] = {
      .p_later = "-b20",
      .told = "content: \"b\" has the CAS that it was moved with, but another content in the primary",
      .left = "a10 -b20 |  | [a b]",
-     .said =
-         "2 checked, 1 same, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "2 checked, 1 same, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "no migration, but kept, and not there",
      .how = "two norun keep",
      .p = "a10",
      .f = "a10 b20",
      .told = "missing: \"b\" was moved, and the primary has no record of it",
      .left = "a10 | a10 b20 | ",
-     .said = "2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "a kept one is newer after the end",
      .how = "two keep clean",
      .p = "",
@@ -442,7 +426,7 @@ static const verify_case cases[] = {
      .f_later = "b50=3",
      .told = "newer: \"b\" is newer in the fallback than in the primary: somebody wrote it behind the migration's back",
      .left = "a10 b20 | a10 b50=3 | ",
-     .said = "2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "a kept one is newer after the end, and repaired",
      .how = "two keep clean repair newer",
      .p = "",
@@ -459,8 +443,7 @@ static const verify_case cases[] = {
      .p_lost = "b",
      .told = "missing: \"b\" was moved, and the primary has no record of it",
      .left = "a10 c30 |  | [a b?][c]",
-     .said =
-         "3 checked, 2 same, 1 differ; DIFFERENT: verification of \"default\" found 1 differences, 0 of them repaired"},
+     .said = "3 checked, 2 same, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "lost, and the repair fails",
      .how = "two repair",
      .p = "",

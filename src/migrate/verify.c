@@ -309,8 +309,9 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
     segue_buf_free(&v.kept);
     seg_told_free(&v.told);
     if (st != SEGUE_OK || ret->differences == ret->repaired) return st;
-    return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu differences, %llu of them repaired",
-                         m->name, (unsigned long long)ret->differences, (unsigned long long)ret->repaired);
+    return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu %s, %llu repaired", m->name,
+                         (unsigned long long)ret->differences, seg_word(ret->differences, "difference", "differences"),
+                         (unsigned long long)ret->repaired);
 }
 
 /* A repair moves records, so it is the work of a runner, and of the policy that they were moved by. */
