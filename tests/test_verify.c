@@ -314,6 +314,18 @@ static const verify_case cases[] = {
      .told = "",
      .left = "a10 b21 | a10 b20 | ",
      .said = "2 in scope; OK"},
+    {.name = "kept, and written to the fallback since",
+     .how = "two keep",
+     .p = "",
+     .f = "a10 b20",
+     .p_lost = "b",
+     .f_later = "d40",
+     .told =
+         "missing: \"b\" was moved, and the primary has no record of it; missing: \"d\" was found in the fallback, and "
+         "the primary has no record of it",
+     .left = "a10 | a10 b20 d40 | [a b]",
+     .said = "2 checked, 1 same, 3 in scope, 2 differ; DIFFERENT: verification of \"default\" found 2 differences, 0 "
+             "repaired"},
     {.name = "after the end",
      .how = "two clean",
      .p = "",
@@ -416,7 +428,7 @@ static const verify_case cases[] = {
      .how = "two norun keep",
      .p = "a10",
      .f = "a10 b20",
-     .told = "missing: \"b\" was moved, and the primary has no record of it",
+     .told = "missing: \"b\" was found in the fallback, and the primary has no record of it",
      .left = "a10 | a10 b20 | ",
      .said = "2 in scope, 1 differ; DIFFERENT: verification of \"default\" found 1 difference, 0 repaired"},
     {.name = "a kept one is newer after the end",
