@@ -250,23 +250,6 @@ static inline void scene_close(scene *s)
     segue_page_free(&s->page);
 }
 
-/* Each allocation of `work` fails, alone or with all after it: NO_MEMORY, or it goes well without; and nothing is left. */
-static inline void fail_each_allocation(segue_status (*work)(void *ctx), void *ctx)
-{
-    for (int persistent = 0; persistent < 2; persistent++)
-        for (long nth = 1, fired = 1; fired; nth++) {
-            long before = atomic_load(&test_memory_live);
-            test_fault_arm(&test_memory, nth, persistent);
-            segue_status st = work(ctx);
-            test_fault_heal(&test_memory);
-            fired = atomic_load(&test_memory.fired);
-            long left = atomic_load(&test_memory_live) - before;
-            if (st != SEGUE_OK && (st != SEGUE_NO_MEMORY || !fired))
-                fail_msg("%s when the allocation numbered %ld failed", segue_status_name(st), nth);
-            if (left) fail_msg("%ld allocations leak after the one numbered %ld failed", left, nth);
-        }
-}
-
 /* One call to the dual store begins; what was seen before is forgotten. */
 static inline segue_call scene_begin_call(scene *s, segue_error *err)
 {

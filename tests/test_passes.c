@@ -305,7 +305,7 @@ static void a_run_without_memory_says_so_and_leaks_nothing(void **state)
 {
     (void)state;
     static run_case poor[] = {{.how = "one", .f = "a10 b20 c30 h40 z50"}, {.how = "two", .f = "a10 b20 n30=7 z50"}};
-    for (size_t i = 0; i < 2; i++) fail_each_allocation(run_poorly, &poor[i]);
+    for (size_t i = 0; i < 2; i++) test_do_without_each_allocation(run_poorly, &poor[i]);
 }
 
 int main(void)

@@ -311,7 +311,7 @@ static void without_memory_it_says_so_and_leaks_nothing(void **state)
         {ONE_ENGINE, "", "a10 b20 c30", SEGUE_FOREIGN_NEWER, "ac", true},
     };
     for (size_t i = 0; i < sizeof poor_cases / sizeof poor_cases[0]; i++)
-        fail_each_allocation(sweep_poorly, &poor_cases[i]);
+        test_do_without_each_allocation(sweep_poorly, &poor_cases[i]);
 }
 
 int main(void)
