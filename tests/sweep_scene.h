@@ -224,6 +224,10 @@ static inline void sweep_install(void)
     spy.highest = sweep_highest;
 }
 
+/* How the sweep of a page of two, or three, begins that are all to be moved. */
+#define TRY_AB "P.get(a) P.get(b) P.put(manifest) F.move(a b)"
+#define TRY_ABC "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c)"
+
 /* ---- clocks and chance ---- */
 
 static inline int64_t sweep_wall_ns(void *ctx) { return (void)ctx, sweep_now_s * 1000000000; }
