@@ -22,6 +22,11 @@
 #include "support/memory.h"
 
 #define K(text) segue_str(text)
+#define LEGACY SEGUE_PHASE_LEGACY
+#define HOLD SEGUE_PHASE_HOLD
+#define FORWARD SEGUE_PHASE_FORWARD
+#define SEALED SEGUE_PHASE_SEALED
+#define CLEAN SEGUE_PHASE_CLEAN
 
 typedef struct scene scene;
 typedef void (*scene_step)(scene *s);
@@ -250,23 +255,6 @@ static inline void scene_close(scene *s)
     segue_page_free(&s->page);
 }
 
-/* Each allocation of `work` fails, alone or with all after it: NO_MEMORY, or it goes well without; and nothing is left. */
-static inline void fail_each_allocation(segue_status (*work)(void *ctx), void *ctx)
-{
-    for (int persistent = 0; persistent < 2; persistent++)
-        for (long nth = 1, fired = 1; fired; nth++) {
-            long before = atomic_load(&test_memory_live);
-            test_fault_arm(&test_memory, nth, persistent);
-            segue_status st = work(ctx);
-            test_fault_heal(&test_memory);
-            fired = atomic_load(&test_memory.fired);
-            long left = atomic_load(&test_memory_live) - before;
-            if (st != SEGUE_OK && (st != SEGUE_NO_MEMORY || !fired))
-                fail_msg("%s when the allocation numbered %ld failed", segue_status_name(st), nth);
-            if (left) fail_msg("%ld allocations leak after the one numbered %ld failed", left, nth);
-        }
-}
-
 /* One call to the dual store begins; what was seen before is forgotten. */
 static inline segue_call scene_begin_call(scene *s, segue_error *err)
 {
@@ -281,6 +269,49 @@ static inline segue_call scene_begin_call(scene *s, segue_error *err)
 static inline void text_is(const char *what, const char *name, const char *got, const char *want)
 {
     if (strcmp(got, want) != 0) fail_msg("%s: %s is\n  %s\nnot\n  %s", name, what, got, want);
+}
+
+/* ---- what is shown, whatever fits on a page ---- */
+
+/* The records of the page, without the marks of tokens, behind what is in `out`. The last one, or NULL. */
+static inline const segue_record *show_page(const scene *s, char out[TEXT_SIZE])
+{
+    assert_true(s->page.n > 0 || !s->page.more);
+    assert_in_range(s->page.n, 0, s->page.max_docs);
+    for (size_t i = 0; i < s->page.n; i++) {
+        segue_record rec = s->page.docs[i].rec;
+        rec.cas = seg_feed_cas(rec.cas);
+        show_record(out, &rec);
+    }
+    return s->page.n ? &s->page.docs[s->page.n - 1].rec : NULL;
+}
+
+typedef struct showing {
+    const char *name, *p, *f; /* from before the store is opened */
+    const char *f_later;      /* what the fallback gets then */
+    const char *shown;
+} showing;
+
+/* Page after page, each of so many documents, into `out`. */
+typedef void (*scene_walk)(scene *s, size_t max_docs, char out[TEXT_SIZE]);
+
+/* In both phases in which both sides are asked, whether a move keeps CASes or not, with 1 to `most` documents on a page. */
+static inline void each_is_shown_once(const showing *cases, size_t n_cases, size_t most, scene_walk walk)
+{
+    for (size_t i = 0; i < n_cases; i++)
+        for (size_t n = 0; n < 2 * 2 * most; n++) {
+            const showing *c = &cases[i];
+            segue_phase phase = n & 2 ? FORWARD : HOLD;
+            char shown[TEXT_SIZE], name[128];
+            scene s;
+            scene_open(&s, n & 1, phase, c->p, c->f);
+            put(&s, F, c->f_later);
+            walk(&s, 1 + n / 4, shown);
+            (void)snprintf(name, sizeof name, "%s, %s, %zu on a page, %s", c->name, segue_phase_name(phase), 1 + n / 4,
+                           n & 1 ? "CAS kept" : "CAS not kept"); /* fits */
+            text_is("what is shown", name, shown, c->shown);
+            scene_close(&s);
+        }
 }
 
 #endif

@@ -148,6 +148,9 @@ static inline segue_status sweep_scan(void *self, const segue_bounds *b, segue_p
     return st;
 }
 
+/* Of a batch: what is odd is not asked for, and all the rest is asked for at once. */
+enum { PARTS_MOST = 64 };
+
 static inline segue_status sweep_write_many(void *self, segue_write *writes, size_t n, segue_call *call)
 {
     char what[TEXT_SIZE] = "write(";
@@ -157,11 +160,22 @@ static inline segue_status sweep_write_many(void *self, segue_write *writes, siz
     }
     append(what, ")");
     segue_status st = sweep_enter(self, call, what);
-    for (size_t i = 0; i < n && st == SEGUE_OK; i++) {
-        if (sweep_is_odd(writes[i].put.rec.key)) writes[i].status = watched_sweep->trouble.status;
-        else st = seg_backend_mem.write_many(self, &writes[i], 1, call);
+    if (st != SEGUE_OK) return st;
+    bool odd[PARTS_MOST];
+    segue_write others[PARTS_MOST];
+    size_t n_others = 0, at = 0;
+    assert_in_range(n, 1, PARTS_MOST);
+    for (size_t i = 0; i < n; i++) {
+        odd[i] = sweep_is_odd(writes[i].put.rec.key);
+        if (!odd[i]) others[n_others++] = writes[i];
     }
-    return st == SEGUE_OK ? sweep_leave(st, call) : st;
+    st = seg_backend_mem.write_many(self, others, n_others, call);
+    if (st != SEGUE_OK) return st;
+    for (size_t i = 0; i < n; i++) {
+        if (odd[i]) writes[i].status = watched_sweep->trouble.status;
+        else writes[i] = others[at++];
+    }
+    return sweep_leave(st, call);
 }
 
 static inline segue_status sweep_move(void *self, void *to, segue_move *moves, size_t n, segue_call *call)
@@ -170,11 +184,22 @@ static inline segue_status sweep_move(void *self, void *to, segue_move *moves, s
     for (size_t i = 0; i < n; i++) show_key(what, i ? " " : "move(", moves[i].key);
     append(what, ")");
     segue_status st = sweep_enter(self, call, what);
-    for (size_t i = 0; i < n && st == SEGUE_OK; i++) {
-        if (sweep_is_odd(moves[i].key)) moves[i].status = watched_sweep->trouble.status;
-        else st = seg_backend_mem.move(self, to, &moves[i], 1, call);
+    if (st != SEGUE_OK) return st;
+    bool odd[PARTS_MOST];
+    segue_move others[PARTS_MOST];
+    size_t n_others = 0, at = 0;
+    assert_in_range(n, 1, PARTS_MOST);
+    for (size_t i = 0; i < n; i++) {
+        odd[i] = sweep_is_odd(moves[i].key);
+        if (!odd[i]) others[n_others++] = moves[i];
     }
-    return st == SEGUE_OK ? sweep_leave(st, call) : st;
+    st = seg_backend_mem.move(self, to, others, n_others, call);
+    if (st != SEGUE_OK) return st;
+    for (size_t i = 0; i < n; i++) {
+        if (odd[i]) moves[i].status = watched_sweep->trouble.status;
+        else moves[i] = others[at++];
+    }
+    return sweep_leave(st, call);
 }
 
 static inline segue_status sweep_highest(void *self, uint64_t at_least, uint64_t *ret_cas, segue_call *call)
@@ -198,6 +223,10 @@ static inline void sweep_install(void)
     spy.move = sweep_move;
     spy.highest = sweep_highest;
 }
+
+/* How the sweep of a page of two, or three, begins that are all to be moved. */
+#define TRY_AB "P.get(a) P.get(b) P.put(manifest) F.move(a b)"
+#define TRY_ABC "P.get(a) P.get(b) P.get(c) P.put(manifest) F.move(a b c)"
 
 /* ---- clocks and chance ---- */
 

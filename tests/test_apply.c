@@ -690,7 +690,7 @@ static void running_out_of_memory_is_said_and_leaks_nothing(void **state)
          "L6 json _a=[ 3 ],z=4 exp=1001",
          "out of memory for"},
         {XATTRS, {X_SET(set_u)}, "Lnull json _s=1,u=3", "for 3 xattrs"},
-        {TOMB_SYS, {.body_op = SEGUE_BODY_DELETE, .options = SEGUE_M_NOTHING_OK}, "T _s=1", "for 1 xattrs"},
+        {TOMB_SYS, {.body_op = SEGUE_BODY_DELETE, .options = SEGUE_M_NOTHING_OK}, "T _s=1", "for 1 xattr"},
     };
     for (size_t i = 0; i < N(cases); i++) test_fail_every_allocation(apply_once, &cases[i]);
 }

@@ -73,6 +73,31 @@ static void a_failure_without_words_gets_those_of_its_status(void **state)
     segue_close(traced);
 }
 
+/* What lay where the words of a public call are put is none of them; with them comes the engine's own code. */
+static void a_public_call_begins_without_words_and_gives_them_if_it_fails(void **state)
+{
+    (void)state;
+    segue_error why = {.status = SEGUE_IO_ERROR, .message = "of somebody else"}, said = {.native = 7};
+    SEG_AUTO(segue_doc) doc = {0};
+    forget();
+    engine.get_status = SEGUE_IO_ERROR;
+    engine.mute = true;
+    segue_call call = seg_call_public(store, 0, &why, &said);
+    text_is("public", "what it begins with", why.message, "");
+    segue_status st = seg_call_get(store, segue_str("k"), &doc, &call);
+    status_is("public", seg_call_give(store, st, &why, &said), SEGUE_IO_ERROR);
+    if (!strstr(said.message, "say:") || said.status != st || said.native != 0)
+        fail_msg("%s, %d: \"%s\"", segue_status_name(said.status), said.native, said.message);
+    why.native = 5;
+    status_is("public", seg_call_give(store, st, &why, &said), SEGUE_IO_ERROR);
+    assert_int_equal(said.native, 5);
+    why.native = 6;
+    status_is("public", seg_call_give(store, SEGUE_OK, &why, &said), SEGUE_OK);
+    assert_int_equal(said.native, 5);
+    assert_null(seg_call_public(store, 0, &why, NULL).err);
+    status_is("public", seg_call_give(store, st, &why, NULL), SEGUE_IO_ERROR);
+}
+
 /* A capability without the slot, or a slot without the capability, is none. */
 static void what_an_engine_cannot_do_is_not_asked_of_it(void **state)
 {
@@ -513,6 +538,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_failure_without_words_gets_those_of_its_status),
+        TEST(a_public_call_begins_without_words_and_gives_them_if_it_fails),
         TEST(what_an_engine_cannot_do_is_not_asked_of_it),
         TEST(records_move_within_one_engine_only),
         TEST(writes_go_one_by_one_until_one_fails),

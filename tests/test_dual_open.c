@@ -432,7 +432,7 @@ static void the_clock_is_read_when_legacy_is_over(void **state)
     uint64_t cas = 0;
     OK(seg_call_begin(s.dual, true, &call));
     IS(TIMEOUT, segue_dual_set_phase(s.dual, SEGUE_PHASE_HOLD, 1, &err));
-    SAYS("1 operations that began under the old phase have not ended; call again to wait on");
+    SAYS("1 operation that began under the old phase has not ended; call again to wait on");
     unsigned asked = n_asked;
     IS(TIMEOUT, segue_dual_set_phase(s.dual, SEGUE_PHASE_FORWARD, 1, &err));
     assert_int_equal(n_asked, asked);

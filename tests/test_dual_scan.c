@@ -25,15 +25,9 @@ static void walk(scene *s, size_t max_docs, char out[TEXT_SIZE])
     out[0] = 0;
     do {
         OK(s, try_page(s, &bounds, max_docs, &s->err));
-        for (size_t i = 0; i < s->page.n; i++) {
-            segue_record rec = s->page.docs[i].rec;
-            rec.cas = seg_feed_cas(rec.cas);
-            show_record(out, &rec);
-            last[0] = rec.key.data[0];
-            bounds.from = K(last);
-        }
-        assert_true(s->page.n > 0 || !s->page.more);
-        assert_in_range(s->page.n, 0, max_docs);
+        const segue_record *rec = show_page(s, out);
+        if (rec) last[0] = rec->key.data[0];
+        if (rec) bounds.from = K(last);
     } while (s->page.more);
 }
 
@@ -52,13 +46,7 @@ static void list(scene *s, const segue_range *range, char out[TEXT_SIZE])
 
 /* ---- what is listed, whatever fits on a page ---- */
 
-typedef struct listing {
-    const char *name, *p, *f; /* from before the store is opened */
-    const char *f_later;
-    const char *listed;
-} listing;
-
-static const listing listings[] = {
+static const showing listings[] = {
     {"nothing", "", "", "", ""},
     {"one side only", "", "a10 b20 c30", "", "a10 b20 c30"},
     {"the other only", "a10 b20 -c30", "", "", "a10 b20 -c30"},
@@ -76,22 +64,7 @@ static const listing listings[] = {
 static void each_is_listed_once_whatever_fits_on_a_page(void **state)
 {
     (void)state;
-    static const segue_phase phases[] = {SEGUE_PHASE_HOLD, SEGUE_PHASE_FORWARD};
-    for (size_t i = 0; i < sizeof listings / sizeof listings[0]; i++)
-        for (int n = 0; n < 2 * 2 * 6; n++) {
-            const listing *t = &listings[i];
-            bool keeps_cas = n & 1;
-            size_t max_docs = 1 + (size_t)n / 4;
-            char listed[TEXT_SIZE], name[128];
-            scene s;
-            scene_open(&s, keeps_cas, phases[n / 2 % 2], t->p, t->f);
-            put(&s, F, t->f_later);
-            walk(&s, max_docs, listed);
-            (void)snprintf(name, sizeof name, "%s, %s, %zu on a page, %s", t->name, segue_phase_name(phases[n / 2 % 2]),
-                           max_docs, keeps_cas ? "CAS kept" : "CAS not kept");
-            text_is("what is listed", name, listed, t->listed);
-            scene_close(&s);
-        }
+    each_is_shown_once(listings, sizeof listings / sizeof listings[0], 6, walk);
 }
 
 /* An engine may end a page before it is full. */
@@ -106,7 +79,7 @@ static void each_is_listed_once_where_one_side_gives_little(void **state)
             put(&s, F, listings[i].f_later);
             s.most[side] = 1;
             walk(&s, 9, listed);
-            text_is("what is listed", listings[i].name, listed, listings[i].listed);
+            text_is("what is listed", listings[i].name, listed, listings[i].shown);
             scene_close(&s);
         }
 }
@@ -122,11 +95,6 @@ typedef struct asking {
     const char *page, *log;
 } asking;
 
-#define LEGACY SEGUE_PHASE_LEGACY
-#define HOLD SEGUE_PHASE_HOLD
-#define FORWARD SEGUE_PHASE_FORWARD
-#define SEALED SEGUE_PHASE_SEALED
-#define CLEAN SEGUE_PHASE_CLEAN
 #define FROM(text) .from = {text, 1}
 #define TO(text) .to = {text, 1}
 
@@ -388,7 +356,7 @@ static void every_allocation_may_fail(void **state)
     (void)state;
     memory_job jobs[] = {{LEGACY, "a10 b11 c30=7 d14 ...", 0}, {FORWARD, "a10 b50=2 c20=7 -d51 ...", 0}};
     for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
-        fail_each_allocation(scan_with_little, &jobs[i]);
+        test_do_without_each_allocation(scan_with_little, &jobs[i]);
         assert_in_range(jobs[i].n_told, 1, 100);
     }
 }

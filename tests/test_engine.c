@@ -46,6 +46,7 @@ static struct {
     char log[256];
     segue_status refuses; /* what `begin` answers */
     segue_status fails;   /* what the slots answer, if not OK */
+    bool mute;            /* without saying why */
     unsigned flags;       /* what it was last opened with */
 } door;
 
@@ -58,12 +59,13 @@ static void note(const char *what)
 static segue_status answer(const char *what, segue_call *call)
 {
     note(what);
-    return door.fails ? segue_fail(call, door.fails, "the %s fails", what) : SEGUE_OK;
+    return door.fails && !door.mute ? segue_fail(call, door.fails, "the %s fails", what) : door.fails;
 }
 
 static segue_status door_open(void *self, const segue_open_args *args, segue_call *call)
 {
     door.flags = args->flags;
+    if (door.mute) return door.fails;
     return seg_backend_mem.open(self, args, call);
 }
 
@@ -202,6 +204,28 @@ static void where_nothing_can_begin_nothing_is_asked(void **state)
         }
 }
 
+/* Also where somebody has just failed in the same way, and has said why. */
+static void who_fails_without_a_word_is_given_some(void **state)
+{
+    (void)state;
+    static const char words[] = "door:kept?reap=off: input/output error";
+    segue_store *s = open_and_fill(urls[0]), *other = NULL;
+    door.fails = SEGUE_IO_ERROR;
+    for (int verb = 0; verb < N_VERBS; verb++)
+        for (int i = 0; i < 2; i++) {
+            door.mute = i;
+            err = (segue_error){.native = 7};
+            status_is(verbs[verb].name, ask(s, verb), SEGUE_IO_ERROR);
+            if (!strstr(err.message, i ? words : " fails") || err.status != SEGUE_IO_ERROR || err.native)
+                fail_msg("%s: %s, %d, \"%s\"", verbs[verb].name, segue_status_name(err.status), err.native,
+                         err.message);
+        }
+    status_is("open", segue_open(urls[0], NULL, &other, &err), SEGUE_IO_ERROR);
+    text_is("open", err.message, words);
+    door.mute = false;
+    segue_close(s);
+}
+
 static void a_feed_goes_on_when_the_door_is_open_again(void **state)
 {
     (void)state;
@@ -213,7 +237,11 @@ static void a_feed_goes_on_when_the_door_is_open_again(void **state)
     status_is("k", segue_feed_next(feed, 0, &event, &err), SEGUE_OK);
     status_is("put", segue_put_record(s, &rec, 0, NULL, NULL, &err), SEGUE_OK);
     door.refuses = SEGUE_UNAVAILABLE;
-    for (int i = 0; i < 2; i++) status_is("shut", segue_feed_next(feed, 0, &event, &err), SEGUE_UNAVAILABLE);
+    for (int i = 0; i < 2; i++) {
+        err = (segue_error){0};
+        status_is("shut", segue_feed_next(feed, 0, &event, &err), SEGUE_UNAVAILABLE);
+        text_is("shut", err.message, "the door is shut");
+    }
     door.refuses = SEGUE_OK;
     status_is("l", segue_feed_next(feed, 0, &event, &err), SEGUE_OK);
     assert_true(segue_slice_equal(event.rec.key, K("l")));
@@ -391,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_is_asked_is_asked_between_begin_and_end),
         cmocka_unit_test(where_nothing_can_begin_nothing_is_asked),
+        cmocka_unit_test(who_fails_without_a_word_is_given_some),
         cmocka_unit_test(a_feed_goes_on_when_the_door_is_open_again),
         cmocka_unit_test(who_only_reads_creates_nothing),
         cmocka_unit_test(an_open_needs_a_url_and_a_place),

@@ -474,24 +474,6 @@ static void every_allocation_may_fail(void **state)
     test_fail_every_allocation(read_a_feed, NULL);
 }
 
-/* ---- */
-
-static int open_world(void **state)
-{
-    static world w;
-    world_open(&w, "", "", SEGUE_PHASE_FORWARD);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    return 0;
-}
-
-#define WORLD_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_world, close_world)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

@@ -229,24 +229,10 @@ static void every_allocation_may_fail(void **state)
     test_fail_every_allocation(open_and_make, NULL);
 }
 
-static int open_world(void **state)
-{
-    static world w;
-    world_open(&w, "", "", SEGUE_PHASE_FORWARD);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_the_store_is_to_blame_for_is_a_failure, open_world, close_world),
+        WORLD_TEST(what_the_store_is_to_blame_for_is_a_failure),
         cmocka_unit_test(only_who_counts_has_counts),
         cmocka_unit_test(each_call_is_counted_as_what_it_is),
         cmocka_unit_test(each_call_is_told_as_what_it_is),

@@ -205,6 +205,31 @@ static void finish_and_add_one(mscene *s)
     assert_ok(segue_add(s->from, K("d:late"), K("1"), segue_expiry_none(), NULL, NULL, &test_err));
 }
 
+/* What several of them consist of. */
+#define VERIFY_ALL                                                                                                     \
+    "P put _segue:migration:default verifying: forward, verifying; tried again",                                       \
+        "P scan _segue:manifest:default:: forward, verifying; tried again",                                            \
+        "P scan n:counter: forward, verifying; tried again", "P scan d:00: forward, verifying; tried again",           \
+        "P scan d:registry: forward, verifying; tried again"
+#define SEAL_AND_CLEAN                                                                                                 \
+    "F scan : forward, verifying; tried again",                                                                        \
+        "P put _segue:migration:default verified: forward, verified; tried again",                                     \
+        "P put _segue:migration:default sealing: forward, sealing; tried again",                                       \
+        "P put _segue:migration:default sealed: sealed, sealed; tried again",                                          \
+        "P put _segue:migration:default cleaning: sealed, cleaning; tried again",                                      \
+        "P scan _segue:manifest:default:: sealed, cleaning; tried again"
+#define PURGE_WHAT_HID                                                                                                 \
+    "P get d:03: sealed, cleaning", "P erase d:03: sealed, cleaning", "P get d:05: sealed, cleaning",                  \
+        "P erase d:05: sealed, cleaning"
+#define END_CLEAN                                                                                                      \
+    "P put _segue:migration:default clean: clean, clean; tried again",                                                 \
+        "P put _segue:migration:default clean: clean, clean, still running; tried again"
+#define MOVE_PAGE                                                                                                      \
+    "P scan d:00; tried again", "P put _segue:manifest:default:0000000100000002; tried again",                         \
+        "F move d:00; tried again", "F get d:09; tried again", "F get d:10; tried again", "F get d:11; tried again",   \
+        "P get _segue:migration:default; tried again",                                                                 \
+        "P write_many _segue:manifest:default:0000000100000002; tried again"
+
 static const char *const run_calls[] = {
     "P get _segue:migration:default: legacy, none",
     "P scan _segue:: legacy, none; tried again",
@@ -222,14 +247,7 @@ static const char *const run_calls[] = {
     "F erase n:counter: forward, starting; tried again",
     "P put _segue:migration:default sweeping: forward, sweeping; tried again",
     "F scan : forward, sweeping; tried again",
-    "P scan d:00; tried again",
-    "P put _segue:manifest:default:0000000100000002; tried again",
-    "F move d:00; tried again",
-    "F get d:09; tried again",
-    "F get d:10; tried again",
-    "F get d:11; tried again",
-    "P get _segue:migration:default; tried again",
-    "P write_many _segue:manifest:default:0000000100000002; tried again",
+    MOVE_PAGE,
     "F write_many d:00; tried again",
     "F write_many hb:1; tried again",
     "P put _segue:migration:default sweeping: forward, sweeping; tried again",
@@ -241,26 +259,13 @@ static const char *const run_calls[] = {
     "P put _segue:migration:default sweeping: forward, sweeping; tried again",
     "F scan : forward, sweeping; tried again",
     "P put _segue:migration:default sweeping: forward, sweeping; tried again",
-    "P put _segue:migration:default verifying: forward, verifying; tried again",
-    "P scan _segue:manifest:default:: forward, verifying; tried again",
-    "P scan n:counter: forward, verifying; tried again",
-    "P scan d:00: forward, verifying; tried again",
-    "P scan d:registry: forward, verifying; tried again",
-    "F scan : forward, verifying; tried again",
-    "P put _segue:migration:default verified: forward, verified; tried again",
-    "P put _segue:migration:default sealing: forward, sealing; tried again",
-    "P put _segue:migration:default sealed: sealed, sealed; tried again",
-    "P put _segue:migration:default cleaning: sealed, cleaning; tried again",
-    "P scan _segue:manifest:default:: sealed, cleaning; tried again",
+    VERIFY_ALL,
+    SEAL_AND_CLEAN,
     "P erase _segue:manifest:default:0000000100000001: sealed, cleaning",
-    "P get d:03: sealed, cleaning",
-    "P erase d:03: sealed, cleaning",
-    "P get d:05: sealed, cleaning",
-    "P erase d:05: sealed, cleaning",
+    PURGE_WHAT_HID,
     "P erase _segue:manifest:default:0000000100000002: sealed, cleaning",
     "P erase _segue:manifest:default:0000000100000003: sealed, cleaning",
-    "P put _segue:migration:default clean: clean, clean; tried again",
-    "P put _segue:migration:default clean: clean, clean, still running; tried again",
+    END_CLEAN,
     NULL,
 };
 
@@ -279,14 +284,7 @@ static const char *const copy_calls[] = {
     "F scan : forward, sweeping; tried again",
     "F get n:counter; tried again",
     "P get n:counter; tried again",
-    "P scan d:00; tried again",
-    "P put _segue:manifest:default:0000000100000002; tried again",
-    "F move d:00; tried again",
-    "F get d:09; tried again",
-    "F get d:10; tried again",
-    "F get d:11; tried again",
-    "P get _segue:migration:default; tried again",
-    "P write_many _segue:manifest:default:0000000100000002; tried again",
+    MOVE_PAGE,
     "P put _segue:migration:default sweeping: forward, sweeping; tried again",
     "F scan : forward, sweeping; tried again",
     "F get n:counter; tried again",
@@ -316,8 +314,7 @@ static const char *const copy_calls[] = {
     "P erase _segue:manifest:default:0000000100000001: sealed, cleaning",
     "P erase _segue:manifest:default:0000000100000002: sealed, cleaning",
     "P erase _segue:manifest:default:0000000100000003: sealed, cleaning",
-    "P put _segue:migration:default clean: clean, clean; tried again",
-    "P put _segue:migration:default clean: clean, clean, still running; tried again",
+    END_CLEAN,
     NULL,
 };
 
@@ -353,26 +350,13 @@ static const char *const foreign_calls[] = {
     "P put _segue:migration:default sweeping: forward, sweeping; tried again",
     "F scan : forward, sweeping; tried again",
     "P put _segue:migration:default sweeping: forward, sweeping; tried again",
-    "P put _segue:migration:default verifying: forward, verifying; tried again",
-    "P scan _segue:manifest:default:: forward, verifying; tried again",
-    "P scan n:counter: forward, verifying; tried again",
-    "P scan d:00: forward, verifying; tried again",
-    "P scan d:registry: forward, verifying; tried again",
-    "F scan : forward, verifying; tried again",
-    "P put _segue:migration:default verified: forward, verified; tried again",
-    "P put _segue:migration:default sealing: forward, sealing; tried again",
-    "P put _segue:migration:default sealed: sealed, sealed; tried again",
-    "P put _segue:migration:default cleaning: sealed, cleaning; tried again",
-    "P scan _segue:manifest:default:: sealed, cleaning; tried again",
+    VERIFY_ALL,
+    SEAL_AND_CLEAN,
     "P erase _segue:manifest:default:0000000100000001: sealed, cleaning",
-    "P get d:03: sealed, cleaning",
-    "P erase d:03: sealed, cleaning",
-    "P get d:05: sealed, cleaning",
-    "P erase d:05: sealed, cleaning",
+    PURGE_WHAT_HID,
     "P erase _segue:manifest:default:0000000100000002: sealed, cleaning",
     "P erase _segue:manifest:default:0000000200000001: sealed, cleaning",
-    "P put _segue:migration:default clean: clean, clean; tried again",
-    "P put _segue:migration:default clean: clean, clean, still running; tried again",
+    END_CLEAN,
     NULL,
 };
 
@@ -385,14 +369,10 @@ static const char *const cleaning_calls[] = {
     "P put _segue:migration:default cleaning: sealed, cleaning; tried again",
     "P scan _segue:manifest:default:: sealed, cleaning; tried again",
     "P erase _segue:manifest:default:0000000100000001: sealed, cleaning",
-    "P get d:03: sealed, cleaning",
-    "P erase d:03: sealed, cleaning",
-    "P get d:05: sealed, cleaning",
-    "P erase d:05: sealed, cleaning",
+    PURGE_WHAT_HID,
     "P erase _segue:manifest:default:0000000100000002: sealed, cleaning",
     "P erase _segue:manifest:default:0000000100000003: sealed, cleaning",
-    "P put _segue:migration:default clean: clean, clean; tried again",
-    "P put _segue:migration:default clean: clean, clean, still running; tried again",
+    END_CLEAN,
     NULL,
 };
 
@@ -411,14 +391,10 @@ static const char *const clean_calls[] = {
     "P put _segue:migration:default cleaning: legacy, cleaning; tried again",
     "P scan _segue:manifest:default:: sealed, cleaning; tried again",
     "P erase _segue:manifest:default:0000000100000001: sealed, cleaning",
-    "P get d:03: sealed, cleaning",
-    "P erase d:03: sealed, cleaning",
-    "P get d:05: sealed, cleaning",
-    "P erase d:05: sealed, cleaning",
+    PURGE_WHAT_HID,
     "P erase _segue:manifest:default:0000000100000002: sealed, cleaning",
     "P erase _segue:manifest:default:0000000100000003: sealed, cleaning",
-    "P put _segue:migration:default clean: clean, clean; tried again",
-    "P put _segue:migration:default clean: clean, clean, still running; tried again",
+    END_CLEAN,
     NULL,
 };
 
@@ -455,15 +431,9 @@ static const char *const again_calls[] = {
     "P put _segue:migration:default verifying: forward, verifying; tried again",
     "P scan _segue:manifest:default:: forward, verifying; tried again",
     "P scan d:late: forward, verifying; tried again",
-    "F scan : forward, verifying; tried again",
-    "P put _segue:migration:default verified: forward, verified; tried again",
-    "P put _segue:migration:default sealing: forward, sealing; tried again",
-    "P put _segue:migration:default sealed: sealed, sealed; tried again",
-    "P put _segue:migration:default cleaning: sealed, cleaning; tried again",
-    "P scan _segue:manifest:default:: sealed, cleaning; tried again",
+    SEAL_AND_CLEAN,
     "P erase _segue:manifest:default:0000000200000001: sealed, cleaning",
-    "P put _segue:migration:default clean: clean, clean; tried again",
-    "P put _segue:migration:default clean: clean, clean, still running; tried again",
+    END_CLEAN,
     NULL,
 };
 

@@ -365,7 +365,7 @@ static void a_key_that_a_copy_has_lost_is_told_of_once(void **state)
     assert_status(verify_between(&s, s.from, s.to, 0, &h, &v), SEGUE_DIFFERENT);
     assert_string_equal(h.keys, " missing:d:04 ");
     assert_int_equal(v.differences, 1);
-    assert_non_null(strstr(test_err.message, "found 1 differences, 0 of them repaired"));
+    assert_non_null(strstr(test_err.message, "found 1 difference, 0 repaired"));
     assert_ok(verify_between(&s, s.from, s.to, SEGUE_VERIFY_REPAIR, &h, &v));
     assert_string_equal(h.keys, " missing:d:04 ");
     assert_true(v.differences == 1 && v.repaired == 1);

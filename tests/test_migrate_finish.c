@@ -143,7 +143,7 @@ static void clients_of_what_is_finished_are_waited_for(void **state)
     h.s.options.dual = h.dual;
     enter(&h, true);
     assert_status(run_in_vain(&h), SEGUE_TIMEOUT);
-    says("have not ended");
+    says("has not ended");
     leave(&h);
     assert_ok(run_scene(&h.s));
     phase_is(&h, SEGUE_PHASE_CLEAN);

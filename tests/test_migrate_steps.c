@@ -11,7 +11,7 @@ static void a_hold_that_does_not_drain_lets_the_clients_go_on(void **state)
     begin_held(&h, SEGUE_PHASE_LEGACY);
     enter(&h, true);
     assert_status(run_in_vain(&h), SEGUE_TIMEOUT);
-    says("have not ended");
+    says("has not ended");
     phase_is(&h, SEGUE_PHASE_LEGACY);
     assert_int_equal(stage_of(&h.s), SEGUE_STAGE_STARTING);
     assert_body(h.s.from, "n:counter", "41");
@@ -74,12 +74,12 @@ static void forward_waits_for_who_is_inside(void **state)
     seg_fault_set(h.s.fault_from, &plan);
     int64_t began = atomic_load(&scene_ns);
     assert_status(run_in_vain(&h), SEGUE_TIMEOUT);
-    says("have not ended");
+    says("has not ended");
     assert_int_equal(stage_of(&h.s), SEGUE_STAGE_STARTING);
     phase_is(&h, SEGUE_PHASE_FORWARD);
     segue_migration_status status = read_status(&h.s);
     assert_int_equal(status.hold_ns, atomic_load(&scene_ns) - began);
-    assert_non_null(strstr(status.last_error, "have not ended"));
+    assert_non_null(strstr(status.last_error, "has not ended"));
     segue_migration_status_free(&status);
     heal(&h.s);
     leave(&h);
@@ -153,7 +153,7 @@ static void nothing_is_purged_while_an_operation_from_before_the_seal_is_inside(
             segue_status st = by ? by_hand(&h.s, segue_migration_seal) : run_scene(&h.s);
             scene_sleeps_count = false;
             if (st != SEGUE_TIMEOUT) fail_msg("round %d: %s", i, segue_status_name(st));
-            says("have not ended");
+            says("has not ended");
             assert_true(stage_of(&h.s) < SEGUE_STAGE_SEALED);
             assert_body(h.s.to, "d:03", "(a tombstone)");
             assert_true(count_manifests(&h.s) > 0);
@@ -393,7 +393,7 @@ static void a_run_repairs_nothing(void **state)
     doc.rec.body = K("\"damaged\"");
     put_rec(s.to, &doc.rec); /* under the same CAS */
     assert_status(run_scene(&s), SEGUE_DIFFERENT);
-    says("found 1 differences, so nothing is sealed");
+    says("found 1 difference, so nothing is sealed");
     assert_body(s.to, "d:04", "\"damaged\"");
     assert_int_equal(stage_of(&s), SEGUE_STAGE_VERIFYING);
     end_scene(&s);

@@ -538,7 +538,7 @@ static void a_phase_is_waited_for(void **state)
     seg_fault_set(o.s.fault_to, &counts);
     int64_t began = atomic_load(&scene_ns);
     assert_status(seg_migration_phase(o.m, SEGUE_PHASE_HOLD, &test_err), SEGUE_TIMEOUT);
-    says("have not ended");
+    says("has not ended");
     assert_int_equal(atomic_load(&scene_ns) - began, 3 * S);
     assert_int_equal(seg_fault_count(o.s.fault_to), 5); /* at the end nobody looks any more */
     seg_fault_plan plan = {.ops = SEG_OP_PUT, .nth = 1, .status = SEGUE_IO_ERROR};

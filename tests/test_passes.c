@@ -145,15 +145,15 @@ static const run_case cases[] = {
     {"a record that can never be moved", "one", "", "a10 b20 c30 z40", 0, ODD("F.move", 999, IO_ERROR, 'b'),
      "..< >b..< ..< ..< ..<", "a10 c30 | b20 z40",
      "10 scanned, 2 moved, 4 bytes, 4 errors, 4 passes; sweeping, pass 4; failed \"b\"; NOT_FINISHED: gave up "
-     "after 4 passes: 1 records fail, among them \"b\" (input/output error); the place is kept, run again"},
+     "after 4 passes: 1 record fails, among them \"b\" (input/output error); the place is kept, run again"},
     {"only a record that can never be moved", "one", "", "b20", 0, ODD("F.move", 999, IO_ERROR, 'b'), "..< ..< ..<",
      " | b20",
      "3 scanned, 3 errors, 3 passes; sweeping, pass 3; failed \"b\"; NOT_FINISHED: gave up after 3 passes: 1 "
-     "records fail, among them \"b\" (input/output error); the place is kept, run again"},
+     "record fails, among them \"b\" (input/output error); the place is kept, run again"},
     {"a record that may be moved some time", "one", "", "a10 b20 z40", 6, ODD("F.move", 999, UNAVAILABLE, 'b'),
      "..< >b..< ..< ..< ..< ..< ..<", "a10 | b20 z40",
      "13 scanned, 1 moved, 2 bytes, 6 errors, 6 passes; sweeping, pass 6; failed \"b\"; NOT_FINISHED: gave up "
-     "after 6 passes: 1 records fail, among them \"b\" (the store cannot be reached or is busy; nothing was "
+     "after 6 passes: 1 record fails, among them \"b\" (the store cannot be reached or is busy; nothing was "
      "applied); the place is kept, run again"},
     {"a record that fails for a while", "one", "", "a10 b20 z40", 0, ODD("F.move", 2, IO_ERROR, 'b'),
      "..< >b..< ..< ..< ..< ..<", "a10 b20 z40 | ",
@@ -305,7 +305,7 @@ static void a_run_without_memory_says_so_and_leaks_nothing(void **state)
 {
     (void)state;
     static run_case poor[] = {{.how = "one", .f = "a10 b20 c30 h40 z50"}, {.how = "two", .f = "a10 b20 n30=7 z50"}};
-    for (size_t i = 0; i < 2; i++) fail_each_allocation(run_poorly, &poor[i]);
+    for (size_t i = 0; i < 2; i++) test_do_without_each_allocation(run_poorly, &poor[i]);
 }
 
 int main(void)

@@ -111,7 +111,7 @@ static void what_no_key_has_room_for_is_refused(void **state)
 static void collections_are_named_with_their_scope(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"app", ".", "app.", ".products", "a.b.c", "a.b:c", ""};
+    static const char *const wrong[] = {"app", ".", "app.", ".products", "a.b.c", "a.b:c", "a:b.c", ":.c", ""};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         char words[96];
         segue_sg_database db = {.collections = &wrong[i], .n_collections = 1};
@@ -194,6 +194,8 @@ static void a_wrong_registry_is_refused_in_words(void **state)
          "sync-gateway: \"s.x.y\" is no collection; write scope.collection"},
         {ONE("{\"metadata_id\":\"a\",\"scopes\":{\"s\":{\"collections\":[\"\"]}}}"),
          "sync-gateway: \"s.\" is no collection; write scope.collection"},
+        {ONE("{\"metadata_id\":\"a\",\"scopes\":{\"s:t\":{\"collections\":[\"c\"]}}}"),
+         "sync-gateway: \"s:t.c\" is no collection; write scope.collection"},
         {GROUP("default", "\"a\":{\"metadata_id\":\"a\"},\"b\":{},\"c\":{\"metadata_id\":\"c:\"}"),
          "sync-gateway: \"c:\" cannot be a metadata id"},
     };

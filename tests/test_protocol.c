@@ -123,18 +123,7 @@ static bool purge_after_a_delete(world *w)
 
 static bool change_of_a_rich_document(world *w)
 {
-    segue_xattr xattrs[] = {{K("_sync"), K("{\"rev\":1}")}, {K("u"), K("2")}};
-    uint32_t expiry = (uint32_t)seg_wall_s(&w->env) + 5000;
-    segue_record rec = {.key = K("k"),
-                        .body = K("1"),
-                        .xattrs = xattrs,
-                        .n_xattrs = 2,
-                        .revision = 5,
-                        .cas = 77,
-                        .expiry = expiry,
-                        .flags = 9,
-                        .is_json = true};
-    MUST(segue_put_record(w->f, &rec, 0, NULL, NULL, &w->err));
+    uint32_t expiry = put_rich_doc(w, w->f, "k");
     MUST(segue_append(w->dual, K("k"), K("2"), NULL, NULL, &w->err));
     return shows(w, "k", "12") && w->doc.rec.n_xattrs == 2 && has_xattr(w, "_sync", "{\"rev\":1}") &&
            has_xattr(w, "u", "2") && w->doc.rec.expiry == expiry && w->doc.rec.flags == 9 && w->doc.rec.revision == 6;

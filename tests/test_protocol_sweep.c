@@ -55,18 +55,7 @@ static bool foreign_write_during_the_sweep(world *w)
 
 static bool sweep_of_a_rich_document(world *w)
 {
-    segue_xattr xattrs[] = {{K("_sync"), K("{\"rev\":1}")}, {K("u"), K("2")}};
-    uint32_t expiry = (uint32_t)seg_wall_s(&w->env) + 5000;
-    segue_record rec = {.key = K("k"),
-                        .body = K("1"),
-                        .xattrs = xattrs,
-                        .n_xattrs = 2,
-                        .revision = 5,
-                        .cas = 77,
-                        .expiry = expiry,
-                        .flags = 9,
-                        .is_json = true};
-    MUST(segue_put_record(w->f, &rec, 0, NULL, NULL, &w->err));
+    uint32_t expiry = put_rich_doc(w, w->f, "k");
     MUST(sweep_between(w, w->fault_f, w->fault_p, "k", NULL));
     return segue_get(w->p, K("k"), NULL, &w->doc, &w->err) == SEGUE_OK && w->doc.rec.n_xattrs == 2 &&
            has_xattr(w, "u", "2") && w->doc.rec.expiry == expiry && w->doc.rec.flags == 9 && w->doc.rec.revision == 5 &&

@@ -569,18 +569,6 @@ static void plant(segue_store *s)
     set(s, "z");
 }
 
-static size_t n_records(segue_store *s)
-{
-    segue_range all = {.options = SEGUE_SCAN_TOMBSTONES};
-    segue_scan *scan = NULL;
-    const segue_record *rec;
-    size_t n = 0;
-    assert_ok(segue_scan_open(s, &all, &scan, &test_err));
-    while (segue_scan_next(scan, &rec, &test_err) == SEGUE_OK) n++;
-    segue_scan_close(scan);
-    return n;
-}
-
 /* Each scan fails once, and each of some erases: it is told, with how many went until then, and the next time does the rest. */
 static void a_failure_is_told_with_what_was_erased(void **state)
 {
@@ -593,17 +581,18 @@ static void a_failure_is_told_with_what_was_erased(void **state)
         assert_ok(seg_fault_open(s, &fault, &test_err));
         for (unsigned nth = 1; fired; nth += i ? 400 : 1) {
             seg_fault_plan plan = {.ops = ops[i], .nth = nth, .status = SEGUE_NO_SPACE};
-            size_t before = n_records(s);
+            size_t before = test_n_records(s);
             uint64_t n = 77777;
             seg_fault_set(fault, &plan);
             segue_status st = segue_purge_tombstones(fault, &n, &test_err);
             fired = seg_fault_fired(fault);
-            if (st != (fired ? SEGUE_NO_SPACE : SEGUE_OK) || n != before - n_records(s) || (i && fired && n != nth - 1))
+            if (st != (fired ? SEGUE_NO_SPACE : SEGUE_OK) || n != before - test_n_records(s) ||
+                (i && fired && n != nth - 1))
                 fail_msg("call %u fails: %s, %llu purged", nth, segue_status_name(st), (unsigned long long)n);
             if (fired && !strstr(test_err.message, "injected")) fail_msg("it says %s", test_err.message);
             if (fired && !i) plant(s);
         }
-        assert_int_equal(n_records(s), 2);
+        assert_int_equal(test_n_records(s), 2);
         assert_true(is_there(s, "a") && is_there(s, "z"));
         segue_close(fault);
         segue_close(s);

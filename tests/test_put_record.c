@@ -280,22 +280,6 @@ static void nothing_is_left_of_a_tombstone_that_was_not_asked_for(void **state)
     segue_doc_free(&doc);
 }
 
-static int open_world(void **state)
-{
-    static world w;
-    world_open(&w, "", "", SEGUE_PHASE_FORWARD);
-    *state = &w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_close(*state);
-    return 0;
-}
-
-#define WORLD_TEST(fn) cmocka_unit_test_setup_teardown(fn, open_world, close_world)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

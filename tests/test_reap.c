@@ -703,18 +703,6 @@ static void migrate(segue_store *from, segue_store *to, bool keep, const char *w
     segue_policy_free(policy);
 }
 
-static size_t n_records(segue_store *s)
-{
-    segue_range all = {.options = SEGUE_SCAN_TOMBSTONES};
-    segue_scan *scan = NULL;
-    const segue_record *rec;
-    size_t n = 0;
-    assert_ok(segue_scan_open(s, &all, &scan, &test_err));
-    while (segue_scan_next(scan, &rec, &test_err) == SEGUE_OK) n++;
-    segue_scan_close(scan);
-    return n;
-}
-
 /* Six that expire, one of them taken over by a client in the primary, and three that do not. */
 static bool migrate_beside_a_reaper(const char *from_url, const char *to_url, bool keep, unsigned at)
 {
@@ -731,8 +719,8 @@ static bool migrate_beside_a_reaper(const char *from_url, const char *to_url, bo
     segue_close(dual);
     seg_fault_set(fault, &plan);
     migrate(fault, to, keep, what);
-    assert_int_equal(n_records(from), keep ? 9 : 0);
-    assert_int_equal(n_records(to), 9);
+    assert_int_equal(test_n_records(from), keep ? 9 : 0);
+    assert_int_equal(test_n_records(to), 9);
     for (unsigned i = 0; i < 9; i++) {
         segue_record rec = look_at(to, key_of(key, i));
         bool must_live = i % 3 == 2 || i == 4;

@@ -135,18 +135,6 @@ static void a_collection_is_made_only_when_it_may_be(void **state)
 
 /* ---- damage ---- */
 
-static segue_status scan_all(segue_store *s, size_t *ret_n)
-{
-    segue_range everything = {.options = SEGUE_SCAN_TOMBSTONES};
-    segue_scan *scan = NULL;
-    const segue_record *rec = NULL;
-    *ret_n = 0;
-    segue_status st = segue_scan_open(s, &everything, &scan, &test_err);
-    while (st == SEGUE_OK && (st = segue_scan_next(scan, &rec, &test_err)) == SEGUE_OK) ++*ret_n;
-    segue_scan_close(scan);
-    return st;
-}
-
 static void a_damaged_page_cuts_a_scan_and_never_ends_it(void **state)
 {
     static char noise[65536];
@@ -156,7 +144,7 @@ static void a_damaged_page_cuts_a_scan_and_never_ends_it(void **state)
     test_copy_here("sg-bucket");
     write_file("sg-bucket/rosmar.sqlite3", noise, sizeof noise, 40 * 4096);
     segue_store *s = test_open_bucket("sg-bucket", "_default._default", SEGUE_OPEN_EXISTING);
-    segue_status st = scan_all(s, &n);
+    segue_status st = test_scan_all(s, &n);
     if (st != SEGUE_CORRUPT) fail_msg("%s after %zu records: %s", segue_status_name(st), n, test_err.message);
     assert_non_null(strstr(test_err.message, "rosmar.sqlite3"));
     segue_close(s);
@@ -188,7 +176,7 @@ static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **sta
             fail_msg("%s: not noticed", damages[i]);
         if (!strstr(test_err.message, "doc:00067")) fail_msg("%s: %s", damages[i], test_err.message);
         assert_ok(segue_get(s, str("doc:00066"), NULL, &doc, &test_err));
-        assert_status(scan_all(s, &n), SEGUE_CORRUPT);
+        assert_status(test_scan_all(s, &n), SEGUE_CORRUPT);
         segue_close(s);
     }
     segue_doc_free(&doc);
@@ -217,14 +205,14 @@ static void a_key_past_our_bounds_is_shown_and_no_other_is_hidden(void **state)
     (void)state;
     test_copy_here("sg-bucket");
     segue_store *s = test_open_bucket("sg-bucket", "app.orders", SEGUE_OPEN_READ_ONLY);
-    assert_status(scan_all(s, &n), SEGUE_END);
+    assert_status(test_scan_all(s, &n), SEGUE_END);
     test_sql_run("sg-bucket",
                  "INSERT INTO documents (collection, key, cas, value, revSeqNo) VALUES (3, '', 5, x'31', 1), "
                  "(3, printf('%.*c', 300, 'k'), 6, x'31', 1), (3, 'a'||char(0)||'b', 7, x'31', 1)");
-    assert_status(scan_all(s, &with_odd), SEGUE_END);
+    assert_status(test_scan_all(s, &with_odd), SEGUE_END);
     assert_int_equal(with_odd, n + 3);
     test_sql_run("sg-bucket", "INSERT INTO documents (collection, key, cas, value) VALUES (3, x'616263', 8, x'31')");
-    assert_status(scan_all(s, &with_odd), SEGUE_CORRUPT);
+    assert_status(test_scan_all(s, &with_odd), SEGUE_CORRUPT);
     segue_close(s);
 }
 
@@ -350,7 +338,7 @@ static void a_read_only_medium_can_be_read(void **state)
     assert_int_equal(mount("tmpfs", path, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=4m"), 0);
     assert_refused("small", 0, SEGUE_READ_ONLY, "cannot be written");
     segue_store *s = test_open_bucket("small", "_default._default", SEGUE_OPEN_READ_ONLY);
-    assert_status(scan_all(s, &n), SEGUE_END);
+    assert_status(test_scan_all(s, &n), SEGUE_END);
     assert_int_equal(n, 1539);
     segue_close(s);
     unmount_small();

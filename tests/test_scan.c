@@ -188,7 +188,7 @@ static void every_allocation_of_a_scan_may_fail(void **state)
                      {&s, {.to = K("k002")}, "a k000 k001 k002"}};
     scene_open(&s, true, SEGUE_PHASE_FORWARD, "a1 z1", "");
     fill(&s, 5, 600000);
-    for (size_t i = 0; i < N(all); i++) fail_each_allocation(read_all, &all[i]);
+    for (size_t i = 0; i < N(all); i++) test_do_without_each_allocation(read_all, &all[i]);
     scene_close(&s);
 }
 

@@ -42,18 +42,6 @@ static segue_status get(segue_store *s, const char *key)
     return st;
 }
 
-static segue_status scan_all(segue_store *s, size_t *ret_n)
-{
-    segue_range everything = {.options = SEGUE_SCAN_TOMBSTONES};
-    segue_scan *scan = NULL;
-    const segue_record *rec = NULL;
-    *ret_n = 0;
-    segue_status st = segue_scan_open(s, &everything, &scan, &test_err);
-    while (st == SEGUE_OK && (st = segue_scan_next(scan, &rec, &test_err)) == SEGUE_OK) ++*ret_n;
-    segue_scan_close(scan);
-    return st;
-}
-
 #define assert_refused(rest, flags, status, words)                                                                     \
     do {                                                                                                               \
         assert_status(test_try_file(rest, flags), status);                                                             \
@@ -264,7 +252,7 @@ static void damage_is_noticed(void **state)
     fill("app.db", 200);
     test_file_write("app.db", noise, sizeof noise, 20 * 4096);
     segue_store *s = test_open_file("app.db", NULL, SEGUE_OPEN_EXISTING);
-    segue_status st = scan_all(s, &n);
+    segue_status st = test_scan_all(s, &n);
     if (st != SEGUE_CORRUPT) fail_msg("%s after %zu records: %s", segue_status_name(st), n, test_err.message);
     assert_says("app.db: the file is damaged");
     segue_close(s);
@@ -293,7 +281,7 @@ static void a_damaged_row_is_named_and_its_neighbours_are_not_touched(void **sta
         assert_says("the record \"k00001\" is damaged");
         assert_status(get(s, "k00000"), SEGUE_OK);
         assert_status(get(s, "k00002"), SEGUE_OK);
-        assert_status(scan_all(s, &n), SEGUE_CORRUPT);
+        assert_status(test_scan_all(s, &n), SEGUE_CORRUPT);
         segue_close(s);
     }
 }
@@ -405,7 +393,7 @@ static void a_read_only_medium_can_be_read(void **state)
     assert_refused("small/app.db", 0, SEGUE_READ_ONLY, "cannot be written");
     assert_refused("small/new.db", 0, SEGUE_READ_ONLY, "cannot be made");
     segue_store *s = test_open_file("small/app.db", NULL, SEGUE_OPEN_READ_ONLY);
-    assert_status(scan_all(s, &n), SEGUE_END);
+    assert_status(test_scan_all(s, &n), SEGUE_END);
     assert_int_equal(n, 20);
     assert_status(set(s, "k", "1"), SEGUE_READ_ONLY);
     segue_close(s);

@@ -390,6 +390,40 @@ static void records_out_of_their_order_are_damage(void **state)
     segue_close(store);
 }
 
+/* ---- the error ---- */
+
+/* Reads of nothing, a loop's look at what is not there, a fallback behind a miss: all of it is put into words on the way. */
+static void a_success_does_not_touch_the_error(void **state)
+{
+    (void)state;
+    static const char *const urls[] = {"mem:", "mem:?caps=-mutate", "dual:?primary=mem:&fallback=mem:said"};
+    static const segue_error before = {.status = SEGUE_END, .native = 7, .message = "as before"};
+    segue_error said = before;
+    segue_store *fallback = NULL;
+    segue_doc doc = {0};
+    ASSERT_OK(segue_open("mem:said", NULL, &fallback, &err));
+    ASSERT_OK(segue_set(fallback, segue_str("k"), segue_str("1"), segue_expiry_none(), NULL, NULL, &err));
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        segue_store *store = NULL;
+        bool exists = true;
+        ASSERT_OK(segue_open(urls[i], NULL, &store, &said));
+        ASSERT_OK(segue_exists(store, segue_str("none"), NULL, &exists, &said));
+        assert_false(exists);
+        if (i < 2) ASSERT_OK(segue_set(store, segue_str("k"), segue_str("1"), segue_expiry_none(), NULL, NULL, &said));
+        ASSERT_OK(segue_get(store, segue_str("k"), NULL, &doc, &said));
+        ASSERT_OK(segue_append(store, segue_str("k"), segue_str("2"), NULL, NULL, &said));
+        ASSERT_OK(segue_delete(store, segue_str("k"), NULL, &said));
+        if (said.status != before.status || said.native != before.native || strcmp(said.message, before.message) != 0)
+            fail_msg("%s: a success says \"%s\"", urls[i], said.message);
+        assert_int_equal(segue_get(store, segue_str("k"), NULL, &doc, &said), SEGUE_NOT_FOUND);
+        if (said.status != SEGUE_NOT_FOUND || said.native) fail_msg("%s: \"%s\"", urls[i], said.message);
+        said = before;
+        segue_close(store);
+    }
+    segue_doc_free(&doc);
+    segue_close(fallback);
+}
+
 /* ---- more time is given between the read and the judgement ---- */
 
 static struct {
@@ -473,6 +507,7 @@ int main(void)
         cmocka_unit_test(a_store_that_cannot_keep_a_cas_says_so),
         cmocka_unit_test(purge_takes_tombstones_only),
         cmocka_unit_test(records_out_of_their_order_are_damage),
+        cmocka_unit_test(a_success_does_not_touch_the_error),
         cmocka_unit_test(a_write_does_not_call_dead_what_was_given_more_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,26 @@ static void reaping_never_asks_the_fallback(void **state)
     world_close(&w);
 }
 
+/* Looks at the clock of a delete of a record that only the fallback has. */
+static unsigned looks_of_delete(segue_expiry expiry)
+{
+    world w;
+    world_open(&w, "", "", SEGUE_PHASE_FORWARD);
+    must(&w, segue_set(w.f, K("k"), K("1"), expiry, NULL, NULL, &w.err), "set", __LINE__);
+    unsigned before = w.looks;
+    must(&w, delete_doc(&w, "k"), "delete", __LINE__);
+    unsigned looks = w.looks - before;
+    world_close(&w);
+    return looks;
+}
+
+static void the_clock_is_asked_only_about_what_can_expire(void **state)
+{
+    (void)state;
+    unsigned never = looks_of_delete(segue_expiry_none()), late = looks_of_delete(segue_expiry_in(1000));
+    if (late != never + 1) fail_msg("%u looks for a record without expiry, %u for one with it", never, late);
+}
+
 /* A read that hits the primary, again and again into the same document, allocates nothing. */
 static size_t allocations;
 
@@ -193,7 +213,7 @@ static void a_read_that_hits_allocates_nothing(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[N_COSTS + 2];
+    struct CMUnitTest tests[N_COSTS + 3];
     for (size_t i = 0; i < N_COSTS; i++) {
         union {
             const cost *c;
@@ -203,5 +223,6 @@ int main(void)
     }
     tests[N_COSTS] = (struct CMUnitTest)cmocka_unit_test(a_read_that_hits_allocates_nothing);
     tests[N_COSTS + 1] = (struct CMUnitTest)cmocka_unit_test(reaping_never_asks_the_fallback);
-    return _cmocka_run_group_tests("trips", tests, N_COSTS + 2, NULL, NULL);
+    tests[N_COSTS + 2] = (struct CMUnitTest)cmocka_unit_test(the_clock_is_asked_only_about_what_can_expire);
+    return _cmocka_run_group_tests("trips", tests, N_COSTS + 3, NULL, NULL);
 }

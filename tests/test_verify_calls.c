@@ -240,8 +240,8 @@ static void without_memory_it_says_so_and_leaks_nothing(void **state)
 {
     (void)state;
     static verify_case poor[] = {{.p = "b15 c16", .f = "a10 b20 c30"}};
-    fail_each_allocation(verify_poorly, &poor[0]);
-    fail_each_allocation(repair_poorly, NULL);
+    test_do_without_each_allocation(verify_poorly, &poor[0]);
+    test_do_without_each_allocation(repair_poorly, NULL);
 }
 
 int main(void)

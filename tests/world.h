@@ -41,10 +41,15 @@ struct world {
     bool after, taken;
     const char *only_key;    /* NULL; else the step is taken at the first call with this key, whatever nth says */
     _Atomic int64_t skew_ns; /* of both clocks */
+    _Atomic unsigned looks;  /* at the wall clock */
     segue_env env;
 };
 
-static inline int64_t world_wall_ns(void *ctx) { return segue_env_default()->wall_ns(NULL) + ((world *)ctx)->skew_ns; }
+static inline int64_t world_wall_ns(void *ctx)
+{
+    ((world *)ctx)->looks++;
+    return segue_env_default()->wall_ns(NULL) + ((world *)ctx)->skew_ns;
+}
 static inline int64_t world_mono_ns(void *ctx) { return segue_env_default()->mono_ns(NULL) + ((world *)ctx)->skew_ns; }
 /* Long sleeps are mostly made of moving the clocks on. */
 enum { WORLD_NAP_NS = 100000 };
@@ -105,6 +110,23 @@ static inline void world_close(world *w)
     segue_doc_free(&w->doc);
 }
 
+/* For tests that have a world of their own, in forward. */
+static inline int world_set_up(void **state)
+{
+    static world w;
+    world_open(&w, "", "", SEGUE_PHASE_FORWARD);
+    *state = &w;
+    return 0;
+}
+
+static inline int world_tear_down(void **state)
+{
+    world_close(*state);
+    return 0;
+}
+
+#define WORLD_TEST(fn) cmocka_unit_test_setup_teardown(fn, world_set_up, world_tear_down)
+
 static inline void world_hook(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
 {
     world *w = ctx;
@@ -150,6 +172,23 @@ static inline uint64_t put_doc(world *w, segue_store *store, const char *key, co
     uint64_t cas = 0;
     MUST(segue_set(store, K(key), K(body), segue_expiry_none(), NULL, &cas, &w->err));
     return cas;
+}
+
+/* One with everything that a record can have: body 1, xattrs _sync and u, revision 5, CAS 77, flags 9. Its expiry. */
+static inline uint32_t put_rich_doc(world *w, segue_store *store, const char *key)
+{
+    segue_xattr xattrs[] = {{K("_sync"), K("{\"rev\":1}")}, {K("u"), K("2")}};
+    segue_record rec = {.key = K(key),
+                        .body = K("1"),
+                        .xattrs = xattrs,
+                        .n_xattrs = 2,
+                        .revision = 5,
+                        .cas = 77,
+                        .expiry = (uint32_t)seg_wall_s(&w->env) + 5000,
+                        .flags = 9,
+                        .is_json = true};
+    MUST(segue_put_record(store, &rec, 0, NULL, NULL, &w->err));
+    return rec.expiry;
 }
 
 static inline segue_status get_doc(world *w, const char *key)

@@ -33,7 +33,7 @@ typedef enum segue_source {
 /* An operation under way. One per public call; handed down unchanged by filters. */
 typedef struct segue_call {
     int64_t deadline_ns; /* on env->mono_ns; 0 none */
-    segue_error *err;    /* may be NULL */
+    segue_error *err;    /* may be NULL; a sentence in it counts only if the operation fails */
     const segue_env *env;/* never NULL */
     unsigned pin;        /* the dual store's own, between begin and end */
     bool no_body;        /* of a get: the body is not looked at and may be left empty (not none, on a live record) */
@@ -194,7 +194,8 @@ typedef struct segue_backend {
                            segue_doc *ret_doc, segue_call *call);
 
     /* Optional; with SEGUE_CAP_MOVE. UNSUPPORTED, with nothing done, if `to` (a handle of the same backend) is not the same
-     * engine. The record keeps CAS and revision. All moves in one transaction; each has its own status. */
+     * engine. The record keeps CAS and revision. In one transaction; each has its own status. A failure of the whole (nothing
+     * was done, or MAYBE_APPLIED) is the result. */
     segue_status (*move)(void *self, void *to, segue_move *moves, size_t n, segue_call *call);
 
     /* Optional; with SEGUE_CAP_WRITE_MANY. In one transaction; each has its own status. A failure of the whole (nothing

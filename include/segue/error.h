@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* Caller's memory, fixed size, no allocation. Passed as the last argument (`reterr`, may be NULL); filled on failure
- * only, untouched on success. */
+ * only, untouched on success, whatever the call has met and tried again on its way. */
 typedef struct segue_error {
     segue_status status;
     int native;        /* the engine's own code (SQLite result code, errno), 0 if none */

@@ -265,7 +265,7 @@ SEGUE_API void segue_migration_cancel(segue_migration *migration);
 /* ---- verify ------------------------------------------------------------------------------------------------- */
 
 typedef enum segue_difference_kind {
-    SEGUE_DIFF_MISSING, /* was moved, and the primary has no record of it at all */
+    SEGUE_DIFF_MISSING, /* was moved, or is in a kept fallback, and the primary has no record of it at all */
     SEGUE_DIFF_CONTENT, /* is in the primary with the CAS it was moved with, but with another content */
     SEGUE_DIFF_LEFT,    /* in scope, and still in the fallback */
     SEGUE_DIFF_NEWER    /* the fallback's record is newer than the primary's: a foreign write */

@@ -54,6 +54,8 @@ segue_status seg_status_of_errno(int error_number);
 /* Unsigned decimal, digits only, no sign, no spaces, no leading '+'; false on anything else or overflow. */
 bool seg_parse_u64(segue_slice text, uint64_t *ret_value);
 size_t seg_format_u64(uint64_t value, char out[21]);
+/* What goes with a number in a sentence: (n, "record", "records"). */
+static inline const char *seg_word(uint64_t n, const char *one, const char *many) { return n == 1 ? one : many; }
 /* "100", "64k", "20M", "1G" (powers of 1024). */
 bool seg_parse_size(const char *text, uint64_t *ret_bytes);
 /* "30s", "5m", "2h", "1d", "250ms", or plain seconds. */

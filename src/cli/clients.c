@@ -425,7 +425,7 @@ segue_status seg_clients_start(segue_store *store, seg_ledger *ledger, unsigned 
     }
     if (!all || !all->clients || share_out(all) != SEGUE_OK) {
         seg_clients_stop(all, NULL);
-        return seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for %u clients", n);
+        return seg_error_set(reterr, SEGUE_NO_MEMORY, "out of memory for the clients");
     }
     for (unsigned i = 0; i < n; i++) {
         client *c = &all->clients[i];

@@ -67,8 +67,8 @@ static void print_event(const feed_run *run, const segue_feed_event *e)
 static int stopped(const feed_run *run)
 {
     if (seg_cli_has(run->cli, "follow")) return SEG_EXIT_DONE;
-    return seg_cli_failf(run->cli, SEGUE_NOT_FINISHED, "stopped after %llu events; --since goes on after them",
-                         (unsigned long long)run->n_events);
+    return seg_cli_failf(run->cli, SEGUE_NOT_FINISHED, "stopped after %llu %s; --since goes on from there",
+                         (unsigned long long)run->n_events, seg_word(run->n_events, "event", "events"));
 }
 
 static int follow(feed_run *run)

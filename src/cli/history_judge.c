@@ -584,9 +584,9 @@ void seg_history_judge(const seg_history *history, uint64_t most_steps, seg_judg
     }
     if (st == SEGUE_NO_MEMORY || st == SEGUE_NOT_FINISHED) {
         ret->verdict = SEG_VERDICT_UNDECIDED;
-        (void)snprintf(ret->text, sizeof ret->text, "not decided: %s after %llu steps",
+        (void)snprintf(ret->text, sizeof ret->text, "not decided: %s after %llu %s",
                        st == SEGUE_NO_MEMORY ? "out of memory" : "too many writes of unknown outcome",
-                       (unsigned long long)ret->steps); /* fits */
+                       (unsigned long long)ret->steps, seg_word(ret->steps, "step", "steps")); /* fits */
     }
     seg_free(keys);
     seg_free(numbers);

@@ -166,13 +166,13 @@ static void report_verified(const seg_cli *cli, const segue_verified *v, const c
     }
     if (nothing) printf("%s\n", nothing);
     else
-        printf(
-            "%s records that were moved looked up: %s equal, %s changed by clients since, %s deleted or expired since\n",
-            seg_cli_count(v->checked, a), seg_cli_count(v->same, b), seg_cli_count(v->changed, c),
-            seg_cli_count(v->deleted, d));
-    printf("%s records in scope left in the old store looked at\n%s%s differences%s, %s repaired\n",
-           seg_cli_count(v->in_scope, e), seg_cli_style(v->differences > v->repaired ? SEG_BAD : SEG_GOOD),
-           seg_cli_count(v->differences, f), seg_cli_style(SEG_PLAIN), seg_cli_count(v->repaired, g));
+        printf("%s %s moved looked up: %s equal, %s changed by clients since, %s deleted or expired since\n",
+               seg_cli_count(v->checked, a), seg_word(v->checked, "record that was", "records that were"),
+               seg_cli_count(v->same, b), seg_cli_count(v->changed, c), seg_cli_count(v->deleted, d));
+    printf("%s %s in scope left in the old store looked at\n%s%s %s%s, %s repaired\n", seg_cli_count(v->in_scope, e),
+           seg_word(v->in_scope, "record", "records"), seg_cli_style(v->differences > v->repaired ? SEG_BAD : SEG_GOOD),
+           seg_cli_count(v->differences, f), seg_word(v->differences, "difference", "differences"),
+           seg_cli_style(SEG_PLAIN), seg_cli_count(v->repaired, g));
 }
 
 int seg_verb_verify(seg_cli *cli)

@@ -85,8 +85,11 @@ static void print_plan(const seg_cli *cli, const segue_plan *plan, const segue_p
     }
     print_tally(SEG_PLAIN, "", "all records", "", &plan->all);
     if (plan->already)
-        printf("\n%s of them have a record in the new store already, which wins.\n", seg_cli_count(plan->already, a));
-    if (plan->reserved) printf("\n%s records are Segue's own and are not counted.\n", seg_cli_count(plan->reserved, b));
+        printf("\n%s of them %s a record in the new store already, which wins.\n", seg_cli_count(plan->already, a),
+               seg_word(plan->already, "has", "have"));
+    if (plan->reserved)
+        printf("\n%s %s Segue's own and not counted.\n", seg_cli_count(plan->reserved, b),
+               seg_word(plan->reserved, "record is", "records are"));
     print_unmatched(plan, policy);
     printf("\nReading took %s; how long the move takes, `segue rehearse` shows.\n", seg_cli_time(took_ns, a));
 }

@@ -128,10 +128,11 @@ static void check_text(const segue_policy *policy, const segue_plan *plan)
 {
     char digest[SEGUE_POLICY_DIGEST_SIZE], live[32], tombstones[32];
     segue_policy_digest(policy, digest);
-    printf("%zu rules, digest %s; the first that matches wins\n\n", segue_policy_n_rules(policy), digest);
+    size_t n = segue_policy_n_rules(policy);
+    printf("%zu %s, digest %s; the first that matches wins\n\n", n, seg_word(n, "rule", "rules"), digest);
     if (plan) printf("%10s %10s  ", "live", "tombstones");
     printf("%-8s %-24s %-10s %-9s pattern\n", "action", "name", "database", "kind");
-    for (size_t i = 0; i < segue_policy_n_rules(policy); i++) {
+    for (size_t i = 0; i < n; i++) {
         segue_rule rule = segue_policy_rule(policy, i);
         const segue_tally *t = plan ? &plan->by_rule[i] : NULL;
         bool none = t && t->live + t->tombstones == 0;

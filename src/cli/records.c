@@ -34,7 +34,8 @@ static int print_body(const seg_cli *cli, const segue_record *rec)
 {
     bool raw = seg_cli_has(cli, "raw");
     if (!raw && isatty(STDOUT_FILENO) && !seg_utf8_valid(rec->body)) {
-        seg_cli_note(cli, "%zu bytes that are no text; --raw prints them as they are", rec->body.size);
+        seg_cli_note(cli, "%zu %s no text; --raw prints the body as it is", rec->body.size,
+                     seg_word(rec->body.size, "byte that is", "bytes that are"));
         return SEG_EXIT_DONE;
     }
     (void)fwrite(rec->body.data, 1, rec->body.size, stdout); /* seg_cli_finish looks at it */

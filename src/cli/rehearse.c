@@ -82,8 +82,9 @@ static void on_progress(void *ctx, const segue_progress *p)
 {
     seg_rehearsal *r = ctx;
     char count[32], detail[64];
-    (void)snprintf(detail, sizeof detail, "%s operations",
-                   seg_cli_count(seg_clients_operations(r->clients), count)); /* fits */
+    uint64_t n = seg_clients_operations(r->clients);
+    (void)snprintf(detail, sizeof detail, "%s %s", seg_cli_count(n, count),
+                   seg_word(n, "operation", "operations")); /* fits */
     if (seg_cli_asked_to_stop()) segue_migration_cancel(r->migration);
     seg_progress_say(&r->progress, segue_stage_name(p->stage), p->done, p->total, detail);
 }
@@ -195,9 +196,11 @@ static void report_histories(const seg_rehearsal *r)
 {
     char a[32], b[32], c[32];
     if (r->ledger.judged_keys == 0) return;
-    printf("histories  %s operations by %u clients on %s keys that all of them wrote, %s of unknown outcome%s;\n",
-           seg_cli_count(r->ledger.judged, a), r->n_clients, seg_cli_count(r->ledger.judged_keys, b),
-           seg_cli_count(r->ledger.judged_unknown, c), r->ledger.cut ? " (the first ones; then memory was full)" : "");
+    printf("histories  %s %s by %u %s on %s %s that all of them wrote, %s of unknown outcome%s;\n",
+           seg_cli_count(r->ledger.judged, a), seg_word(r->ledger.judged, "operation", "operations"), r->n_clients,
+           seg_word(r->n_clients, "client", "clients"), seg_cli_count(r->ledger.judged_keys, b),
+           seg_word(r->ledger.judged_keys, "key", "keys"), seg_cli_count(r->ledger.judged_unknown, c),
+           r->ledger.cut ? " (the first ones; then memory was full)" : "");
     if (r->ledger.differences == 0)
         printf("           for each key one order, true to the clock, explains every answer\n");
 }
@@ -210,31 +213,31 @@ static const char not_proved[] =
 static void report_text(const seg_rehearsal *r, uint64_t acknowledged)
 {
     char a[32], b[32], c[32];
-    printf("copied     %s records of the old store, %s of the new one%s%s\n", seg_cli_count(r->copied_from, a),
-           seg_cli_count(r->copied_to, b), r->made_folder ? "" : "; the copies are in ",
-           r->made_folder ? "" : r->folder);
+    printf("copied     %s %s of the old store, %s of the new one%s%s\n", seg_cli_count(r->copied_from, a),
+           seg_word(r->copied_from, "record", "records"), seg_cli_count(r->copied_to, b),
+           r->made_folder ? "" : "; the copies are in ", r->made_folder ? "" : r->folder);
     printf("migrated   %s moved, %s in the new store already, %s dropped, ", seg_cli_count(r->status.counts.moved, a),
            seg_cli_count(r->status.counts.already, b), seg_cli_count(r->status.counts.dropped, c));
-    printf("%s counters handed over\n           in %s; writes held for", seg_cli_count(r->status.counts.counters, a),
-           seg_cli_time(r->status.active_ns, b));
+    printf("%s %s handed over\n           in %s; writes held for", seg_cli_count(r->status.counts.counters, a),
+           seg_word(r->status.counts.counters, "counter", "counters"), seg_cli_time(r->status.active_ns, b));
     printf(" %s\n", seg_cli_time(r->status.hold_ns, a));
-    printf(
-        "clients    %u, seed %llu: %s operations acknowledged, %s failed and applied nothing, %s of unknown outcome\n ",
-        r->n_clients, (unsigned long long)r->seed, seg_cli_count(acknowledged, a),
-        seg_cli_count(r->counts.retryable, b), seg_cli_count(r->counts.unknown, c));
+    printf("clients    %u, seed %llu: %s %s acknowledged, %s failed and applied nothing, %s of unknown outcome\n ",
+           r->n_clients, (unsigned long long)r->seed, seg_cli_count(acknowledged, a),
+           seg_word(acknowledged, "operation", "operations"), seg_cli_count(r->counts.retryable, b),
+           seg_cli_count(r->counts.unknown, c));
     for (seg_do op = 0; op < SEG_N_DOS; op++)
         printf(" %s %s%s", seg_do_name(op), seg_cli_count(r->counts.acknowledged[op], a),
                op + 1 < SEG_N_DOS ? "," : "\n");
     report_latency("reads", r->counts.reads);
     report_latency("writes", r->counts.writes);
-    printf("ledger     %s keys that clients wrote and %s that they did not, compared one by one\n",
-           seg_cli_count(r->touched, a), seg_cli_count(r->compared, b));
+    printf("ledger     %s %s that clients wrote and %s that they did not, compared one by one\n",
+           seg_cli_count(r->touched, a), seg_word(r->touched, "key", "keys"), seg_cli_count(r->compared, b));
     report_histories(r);
     for (uint64_t i = 0; i < r->ledger.differences && i < SEG_LEDGER_TEXTS_MAX; i++)
         printf("  %s%s%s\n", seg_cli_style(SEG_BAD), r->ledger.texts[i], seg_cli_style(SEG_PLAIN));
     if (r->ledger.differences)
-        printf("%sverdict    %s differences%s\n", seg_cli_style(SEG_BAD), seg_cli_count(r->ledger.differences, a),
-               seg_cli_style(SEG_PLAIN));
+        printf("%sverdict    %s %s%s\n", seg_cli_style(SEG_BAD), seg_cli_count(r->ledger.differences, a),
+               seg_word(r->ledger.differences, "difference", "differences"), seg_cli_style(SEG_PLAIN));
     else
         printf(
             "%sverdict    passed%s: every acknowledged write is there, nothing came back from the dead, nothing else "

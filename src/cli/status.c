@@ -120,17 +120,22 @@ void seg_status_text(const segue_migration_status *s)
         printf("  now   %s of %s settled%s\n", seg_cli_count(s->done, a), seg_cli_count(s->total, b), pace(s, c));
     (void)snprintf(b, sizeof b, "(%s)", seg_cli_size(s->counts.moved_bytes, a)); /* fits */
     line(s->keep ? "copied" : "moved", s->counts.moved, b);
-    line("were in the new store already", s->counts.already, "");
-    line("of them deleted there: they stay deleted", s->counts.hidden, "");
-    line("counters handed over", s->counts.counters, "");
+    line(seg_word(s->counts.already, "was in the new store already", "were in the new store already"),
+         s->counts.already, "");
+    line("of them deleted there, which stays so", s->counts.hidden, "");
+    line(seg_word(s->counts.counters, "counter handed over", "counters handed over"), s->counts.counters, "");
     line("of them begun by somebody else", s->counts.pills_finished, "");
     line("dropped", s->counts.dropped, "");
-    line("others looked at and left there", s->counts.left, "");
+    line(seg_word(s->counts.left, "other looked at and left there", "others looked at and left there"), s->counts.left,
+         "");
     line("of them taken by no rule", s->counts.unmatched, "(segue plan lists them)");
-    line("foreign writes", s->counts.foreign_writes, "");
-    line("failures, tried again", s->counts.errors, "");
-    line("tombstones purged that only hid the old store", s->counts.purged, "");
-    printf("  %s passes, %s of work", seg_cli_count(s->counts.passes, a), seg_cli_time(s->active_ns, b));
+    line(seg_word(s->counts.foreign_writes, "foreign write", "foreign writes"), s->counts.foreign_writes, "");
+    line(seg_word(s->counts.errors, "failure, tried again", "failures, tried again"), s->counts.errors, "");
+    line(seg_word(s->counts.purged, "tombstone purged that only hid the old store",
+                  "tombstones purged that only hid the old store"),
+         s->counts.purged, "");
+    printf("  %s %s, %s of work", seg_cli_count(s->counts.passes, a), seg_word(s->counts.passes, "pass", "passes"),
+           seg_cli_time(s->active_ns, b));
     if (s->hold_ns) printf(", writes held for %s", seg_cli_time(s->hold_ns, a));
     printf("\n");
     if (s->last_error && *s->last_error) printf("  last error: %s\n", s->last_error);

@@ -115,7 +115,8 @@ static void report_import(const import_run *run)
         seg_json_end(&out, '}');
         seg_json_line(&out);
     } else if (!run->cli->quiet) {
-        printf("imported %s records\n", seg_cli_count(run->bulk.written, count));
+        printf("imported %s %s\n", seg_cli_count(run->bulk.written, count),
+               seg_word(run->bulk.written, "record", "records"));
     }
 }
 

@@ -253,7 +253,9 @@ static segue_status apply_xattrs(const view *v, const segue_mutation *m, segue_a
     size_t n = 0, old = starts_anew ? 0 : v->rec->n_xattrs, need = old + m->n_set_xattrs;
     if (need > a->n_slots) {
         segue_xattr *slots = seg_realloc(a->slots, need * sizeof *slots);
-        if (!slots) return segue_fail(call, SEGUE_NO_MEMORY, "out of memory for %zu xattrs", need);
+        if (!slots)
+            return segue_fail(call, SEGUE_NO_MEMORY, "out of memory for %zu %s", need,
+                              seg_word(need, "xattr", "xattrs"));
         a->slots = slots;
         a->n_slots = need;
     }

@@ -116,10 +116,14 @@ enum {
 };
 enum { VERSION = 1, BIT_TOMBSTONE = 1, BIT_JSON = 2 };
 
+size_t seg_envelope_size(const segue_record *rec)
+{
+    return SEG_ENVELOPE_HEADER + section_size(rec->xattrs, rec->n_xattrs) + rec->body.size;
+}
+
 segue_status seg_envelope_encode(const segue_record *rec, segue_buf *out)
 {
-    size_t xattrs_size = section_size(rec->xattrs, rec->n_xattrs);
-    segue_status st = segue_buf_reserve(out, SEG_ENVELOPE_HEADER + xattrs_size + rec->body.size);
+    segue_status st = segue_buf_reserve(out, seg_envelope_size(rec));
     if (st != SEGUE_OK) return st;
     char *head = out->data + out->size;
     memset(head, 0, SEG_ENVELOPE_HEADER);
@@ -130,7 +134,7 @@ segue_status seg_envelope_encode(const segue_record *rec, segue_buf *out)
     store_little(head + AT_CAS, rec->cas, 8);
     store_little(head + AT_REVISION, rec->revision, 8);
     store_little(head + AT_WRITE_ID, rec->write_id, 8);
-    store_little(head + AT_XATTRS_SIZE, xattrs_size, 4);
+    store_little(head + AT_XATTRS_SIZE, section_size(rec->xattrs, rec->n_xattrs), 4);
     out->size += SEG_ENVELOPE_HEADER;
     add_section(out, rec->xattrs, rec->n_xattrs);
     add(out, rec->body);

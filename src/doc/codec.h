@@ -14,6 +14,8 @@ segue_status seg_xattrs_encode(const segue_xattr *xattrs, size_t n, segue_buf *o
 segue_status seg_xattrs_decode(segue_slice bytes, segue_xattr slots[SEGUE_XATTRS_MAX], size_t *ret_n);
 
 enum { SEG_ENVELOPE_HEADER = 40 };
+size_t seg_envelope_size(const segue_record *rec);
+/* Append. NO_MEMORY. */
 segue_status seg_envelope_encode(const segue_record *rec, segue_buf *out);
 /* rec points into bytes and slots; its key is not touched. CORRUPT. */
 segue_status seg_envelope_decode(segue_slice bytes, segue_xattr slots[SEGUE_XATTRS_MAX], segue_record *rec);

@@ -112,10 +112,11 @@ static segue_status drain(seg_gate *gate, segue_call *call)
     seg_backoff_init(&backoff, WAIT_FIRST_NS, WAIT_MOST_NS);
     while (SEG_RULE(DRAIN) && inside(gate, old) > 0) {
         SEG_SCHED(SLEEP, gate);
-        if (!seg_backoff_wait(&backoff, call->env, call->deadline_ns))
-            return segue_fail(call, SEGUE_TIMEOUT,
-                              "%u operations that began under the old phase have not ended; call again to wait on",
-                              inside(gate, old));
+        if (seg_backoff_wait(&backoff, call->env, call->deadline_ns)) continue;
+        unsigned n = inside(gate, old);
+        return segue_fail(call, SEGUE_TIMEOUT, "%u %s not ended; call again to wait on", n,
+                          seg_word(n, "operation that began under the old phase has",
+                                   "operations that began under the old phase have"));
     }
     return SEGUE_OK;
 }

@@ -29,10 +29,12 @@ segue_status segue_dual_open(segue_store *primary, segue_store *fallback, const 
     if (st != SEGUE_OK) return seg_error_set(reterr, st, "out of memory for a dual store");
     st = seg_store_make(&seg_backend_dual, &primary->env, url.data, &store, &self, reterr);
     if (st != SEGUE_OK) return st;
-    segue_call call = seg_call_new(store, 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, 0, &why, reterr);
     st = seg_dual_fill(self, seg_store_ref(primary), seg_store_ref(fallback),
                        options ? options->phase : SEGUE_PHASE_FORWARD, &call);
     if (st != SEGUE_OK) {
+        st = seg_call_give(store, st, &why, reterr);
         seg_store_unmake(store);
         return st;
     }
@@ -71,11 +73,12 @@ segue_status segue_dual_set_phase(segue_store *store, segue_phase phase, int64_t
 {
     seg_dual *dual = find(store);
     if (!dual) return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "only a dual store has phases");
-    segue_call call = seg_call_new(store, timeout_ns, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, timeout_ns, &why, reterr);
     seg_gate_lock(&dual->gate);
     segue_status st = change_phase(dual, phase, &call);
     seg_gate_unlock(&dual->gate);
-    return st;
+    return seg_call_give(store, st, &why, reterr);
 }
 
 segue_status segue_dual_sides(segue_store *store, segue_store **ret_primary, segue_store **ret_fallback)

@@ -270,14 +270,14 @@ static segue_status gave_up(const segue_migration *m, const found *f, unsigned p
 {
     char quoted[SEG_QUOTED_MAX];
     if (m->status.failed.n)
-        return seg_error_set(
-            err, SEGUE_NOT_FINISHED,
-            "gave up after %u passes: %llu records fail, among them %s (%s); the place is kept, run again", passes,
-            (unsigned long long)f->errors, seg_quote(segue_buf_slice(&m->status.failed.keys[0]), quoted),
-            segue_status_text(f->why));
+        return seg_error_set(err, SEGUE_NOT_FINISHED,
+                             "gave up after %u %s: %llu %s, among them %s (%s); the place is kept, run again", passes,
+                             seg_word(passes, "pass", "passes"), (unsigned long long)f->errors,
+                             seg_word(f->errors, "record fails", "records fail"),
+                             seg_quote(segue_buf_slice(&m->status.failed.keys[0]), quoted), segue_status_text(f->why));
     return seg_error_set(err, SEGUE_NOT_FINISHED,
-                         "gave up after %u passes: the fallback still gets new records; the place is kept, run again",
-                         passes);
+                         "gave up after %u %s: the fallback still gets new records; the place is kept, run again",
+                         passes, seg_word(passes, "pass", "passes"));
 }
 
 segue_status seg_passes(segue_migration *m, segue_error *err)

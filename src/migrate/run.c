@@ -286,9 +286,10 @@ static segue_status sweep(segue_migration *m, segue_error *err)
     if (st == SEGUE_DIFFERENT)
         return seg_error_set(
             err, st,
-            "verification of \"%s\" found %llu differences, so nothing is sealed; verify names them and "
+            "verification of \"%s\" found %llu %s, so nothing is sealed; verify names what differs and "
             "repairs what it can",
-            m->name, (unsigned long long)verified.differences);
+            m->name, (unsigned long long)verified.differences,
+            seg_word(verified.differences, "difference", "differences"));
     if (st != SEGUE_OK) return st;
     memcpy(m->status.proof, m->status.run_id, sizeof m->status.proof);
     return seg_migration_stage(m, SEGUE_STAGE_VERIFIED, err);

@@ -60,11 +60,14 @@ segue_status segue_migration_status_read(segue_store *to, const char *name, segu
     if (st != SEGUE_OK) return st;
     seg_status s = {0};
     segue_migration_status status = {0};
-    segue_call call = seg_call_new(to, 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(to, 0, &why, reterr);
     st = seg_call_begin(to, false, &call);
-    if (st != SEGUE_OK) return st;
-    st = seg_status_load(to, name, &s, &call);
-    seg_call_end(to, &call);
+    if (st == SEGUE_OK) {
+        st = seg_status_load(to, name, &s, &call);
+        seg_call_end(to, &call);
+    }
+    (void)seg_call_give(to, st, &why, reterr); /* it is st */
     if (st == SEGUE_NOT_FOUND)
         st = seg_error_set(reterr, st, "%.100s knows of no migration \"%s\"", segue_store_url(to), name);
     if (st == SEGUE_OK && !fill(&status, &s, &to->env))

@@ -80,8 +80,8 @@ static void add_sync_functions(making *m, const segue_sg_database *db, const cha
     const char *const *names = db->n_collections ? db->collections : only_default;
     size_t n = db->n_collections ? db->n_collections : 1;
     for (size_t i = 0; i < n && m->st == SEGUE_OK; i++) {
-        const char *dot = strchr(names[i], '.');
-        if (!dot || dot == names[i] || !dot[1] || strpbrk(dot + 1, ".:"))
+        const char *dot = strpbrk(names[i], ".:");
+        if (!dot || *dot == ':' || dot == names[i] || !dot[1] || strpbrk(dot + 1, ".:"))
             m->st = seg_error_set(m->err, SEGUE_INVALID_POLICY,
                                   "sync-gateway: \"%.80s\" is no collection; write scope.collection", names[i]);
         else if (strcmp(names[i], DEFAULT_COLLECTION) == 0)

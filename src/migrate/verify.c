@@ -22,6 +22,7 @@ typedef struct verifying {
     void *ctx;
     segue_verified *v;
     bool keep;
+    bool at_fallback; /* the manifests are done with */
     segue_page found; /* of the primary, for look-ups in order of key */
     size_t at;
     uint64_t retries;
@@ -84,10 +85,12 @@ static segue_status repair(verifying *v, segue_difference_kind kind, segue_slice
     return st;
 }
 
-static const char *words(segue_difference_kind kind)
+static const char *words(const verifying *v, segue_difference_kind kind)
 {
     switch (kind) {
-    case SEGUE_DIFF_MISSING: return "was moved, and the primary has no record of it";
+    case SEGUE_DIFF_MISSING:
+        return v->at_fallback ? "was found in the fallback, and the primary has no record of it"
+                              : "was moved, and the primary has no record of it";
     case SEGUE_DIFF_CONTENT: return "has the CAS that it was moved with, but another content in the primary";
     case SEGUE_DIFF_LEFT: return "is in scope and still in the fallback";
     case SEGUE_DIFF_NEWER: break;
@@ -138,7 +141,7 @@ static segue_status report(verifying *v, segue_difference_kind kind, segue_slice
     v->v->repaired += d.repaired;
     v->v->repaired -= before == SEG_TOLD_REPAIRED;
     if (before != SEG_TOLD_NOT && d.repaired == (before == SEG_TOLD_REPAIRED)) return SEGUE_OK;
-    (void)snprintf(text, sizeof text, "%s %s%s", seg_quote(key, quoted), words(kind), v->forgets ? forgotten : "");
+    (void)snprintf(text, sizeof text, "%s %s%s", seg_quote(key, quoted), words(v, kind), v->forgets ? forgotten : "");
     if (v->fn) v->fn(v->ctx, &d);
     return SEGUE_OK;
 }
@@ -304,13 +307,15 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
     segue_bounds manifests = seg_manifest_bounds(m->name, text), fallback = seg_policy_bounds(m->policy);
     fallback.keys_only = true;
     segue_status st = seg_each_page(m, m->to, &manifests, check_manifests, &v, err);
+    v.at_fallback = true;
     if (st == SEGUE_OK) st = seg_each_page(m, m->from, &fallback, check_fallback, &v, err);
     segue_page_free(&v.found);
     segue_buf_free(&v.kept);
     seg_told_free(&v.told);
     if (st != SEGUE_OK || ret->differences == ret->repaired) return st;
-    return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu differences, %llu of them repaired",
-                         m->name, (unsigned long long)ret->differences, (unsigned long long)ret->repaired);
+    return seg_error_set(err, SEGUE_DIFFERENT, "verification of \"%s\" found %llu %s, %llu repaired", m->name,
+                         (unsigned long long)ret->differences, seg_word(ret->differences, "difference", "differences"),
+                         (unsigned long long)ret->repaired);
 }
 
 /* A repair moves records, so it is the work of a runner, and of the policy that they were moved by. */

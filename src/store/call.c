@@ -34,6 +34,24 @@ static segue_status told(const segue_store *store, segue_status st, const segue_
     return SEG_RULE(FAILURE_HAS_WORDS) ? seg_error_told(call->err, st, store->url) : st;
 }
 
+segue_call seg_call_public(const segue_store *store, int64_t timeout_ns, segue_error *why, const segue_error *reterr)
+{
+    why->status = SEGUE_OK;
+    why->message[0] = '\0';
+    return seg_call_new(store, timeout_ns, reterr ? why : NULL);
+}
+
+segue_status seg_call_give(const segue_store *store, segue_status st, segue_error *why, segue_error *reterr)
+{
+    const segue_call call = {.err = why};
+    if (st == SEGUE_OK || !reterr) return st;
+    (void)told(store, st, &call); /* it is st */
+    reterr->status = why->status;
+    reterr->native = why->native;
+    memcpy(reterr->message, why->message, strlen(why->message) + 1);
+    return st;
+}
+
 segue_status seg_call_begin(segue_store *store, bool write, segue_call *call)
 {
     return store->backend->begin ? told(store, store->backend->begin(store->self, write, call), call) : SEGUE_OK;

@@ -50,6 +50,11 @@ segue_store *seg_store_below(const segue_store *store);
 
 /* A call on `store` that ends `timeout_ns` from now (0 none). */
 segue_call seg_call_new(const segue_store *store, int64_t timeout_ns, segue_error *reterr);
+/* The same for a public call. What it meets on the way to a success (a miss, a conflict, a slot that leaves it to the loop) is
+ * put into words as a failure is, and is none of the caller's: it goes into *why. */
+segue_call seg_call_public(const segue_store *store, int64_t timeout_ns, segue_error *why, const segue_error *reterr);
+/* The end of it: a failure, which has words then, goes from `why` to reterr. Returns st. */
+segue_status seg_call_give(const segue_store *store, segue_status st, segue_error *why, segue_error *reterr);
 /* TIMEOUT with a sentence if the deadline has passed. */
 segue_status seg_call_in_time(segue_call *call);
 

@@ -41,15 +41,16 @@ static int64_t poll_ns_of(const segue_store *store)
 static segue_status begin_source(segue_feed *f, source *s, uint64_t since, segue_error *reterr)
 {
     const segue_since never = {.cas = INT64_MAX - 1, .keys_only = true};
-    segue_call call = seg_call_new(s->store, 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(s->store, 0, &why, reterr);
     segue_status st = seg_call_begin(s->store, false, &call);
-    if (st != SEGUE_OK) return st;
+    if (st != SEGUE_OK) return seg_call_give(s->store, st, &why, reterr);
     st = seg_call_changes(s->store, &never, &f->page, &call);
     segue_page_clear(&f->page);
     s->at.cas = seg_feed_cas(since);
     if (st == SEGUE_OK && since == SEGUE_FEED_NOW) st = seg_call_highest(s->store, 0, &s->at.cas, &call);
     seg_call_end(s->store, &call);
-    return st;
+    return seg_call_give(s->store, st, &why, reterr);
 }
 
 static segue_status begin_sources(segue_feed *f, const segue_feed_options *o, segue_error *reterr)
@@ -159,7 +160,8 @@ static bool take(segue_feed *f, segue_feed_event *ret)
 static segue_status fetch(segue_feed *f, segue_error *reterr)
 {
     source *s = &f->sources[f->current];
-    segue_call call = seg_call_new(s->store, 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(s->store, 0, &why, reterr);
     segue_since since = {.cas = s->at.cas,
                          .key = seg_position_key(&s->at),
                          .keys_only = (f->flags & SEGUE_FEED_KEYS_ONLY) == SEGUE_FEED_KEYS_ONLY};
@@ -167,11 +169,11 @@ static segue_status fetch(segue_feed *f, segue_error *reterr)
     segue_status st = seg_call_begin(s->store, false, &call);
     if (st != SEGUE_OK) {
         segue_page_clear(&f->page);
-        return st;
+        return seg_call_give(s->store, st, &why, reterr);
     }
     st = seg_call_changes(s->store, &since, &f->page, &call);
     seg_call_end(s->store, &call);
-    if (st != SEGUE_OK) return st;
+    if (st != SEGUE_OK) return seg_call_give(s->store, st, &why, reterr);
     if (f->page.n == 0 && f->page.through > s->at.cas)
         seg_position_set(&s->at, f->page.through, (segue_slice){NULL, 0});
     s->ended = !f->page.more && (f->flags & SEGUE_FEED_STOP_AT_END);

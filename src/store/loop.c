@@ -59,7 +59,9 @@ static segue_status read_base(rmw *op)
         return SEGUE_OK;
     }
     op->has_base = op->base.source != SEGUE_FROM_UNKNOWN;
-    if (op->has_base && !has_expired_since(&op->base.rec, seg_wall_s(op->call->env))) return SEGUE_OK;
+    /* The clock is read only for a record that can expire. */
+    const segue_record *read = &op->base.rec;
+    if (op->has_base && (!read->expiry || !has_expired_since(read, seg_wall_s(op->call->env)))) return SEGUE_OK;
     segue_status st = seg_call_get(op->store, op->key, &op->base, op->call);
     op->has_base = st == SEGUE_OK;
     return st == SEGUE_NOT_FOUND ? SEGUE_OK : st;
@@ -330,7 +332,9 @@ segue_status seg_store_update(segue_store *store, segue_slice key, segue_update_
 segue_status segue_update(segue_store *store, segue_slice key, segue_update_fn fn, void *ctx,
                           const segue_update_options *options, segue_outcome *ret_outcome, segue_error *reterr)
 {
-    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, options ? options->timeout_ns : 0, &why, reterr);
     segue_status st = seg_public_key(store, key, &call);
-    return st != SEGUE_OK ? st : seg_store_update(store, key, fn, ctx, options, ret_outcome, &call);
+    if (st == SEGUE_OK) st = seg_store_update(store, key, fn, ctx, options, ret_outcome, &call);
+    return seg_call_give(store, st, &why, reterr);
 }

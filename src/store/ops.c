@@ -135,8 +135,9 @@ segue_status segue_exists(segue_store *store, segue_slice key, const segue_optio
                           segue_error *reterr)
 {
     SEG_AUTO(segue_doc) doc = {0};
-    segue_status st = seg_store_get(store, key, false, options, &doc, reterr);
-    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return st;
+    segue_error why;
+    segue_status st = seg_store_get(store, key, false, options, &doc, &why);
+    if (st != SEGUE_OK && st != SEGUE_NOT_FOUND) return seg_call_give(store, st, &why, reterr);
     if (ret_exists) *ret_exists = st == SEGUE_OK && !doc.rec.is_tombstone;
     return SEGUE_OK;
 }

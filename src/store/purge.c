@@ -231,7 +231,8 @@ static segue_status may_purge_now(segue_store *store, segue_call *call)
 
 segue_status segue_purge_tombstones(segue_store *store, uint64_t *ret_count, segue_error *reterr)
 {
-    segue_call call = seg_call_new(store, 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, 0, &why, reterr);
     uint64_t count = 0;
     segue_status st = may_purge_now(store, &call);
     if (st == SEGUE_OK) st = seg_call_begin(store, true, &call);
@@ -240,5 +241,5 @@ segue_status segue_purge_tombstones(segue_store *store, uint64_t *ret_count, seg
         seg_call_end(store, &call);
     }
     if (ret_count) *ret_count = count;
-    return st;
+    return seg_call_give(store, st, &why, reterr);
 }

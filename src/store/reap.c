@@ -68,7 +68,8 @@ segue_status seg_reap_page(segue_store *store, size_t max, segue_page *page, seg
 
 segue_status segue_reap(segue_store *store, uint64_t max, uint64_t *ret_count, segue_error *reterr)
 {
-    segue_call call = seg_call_new(store, 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, 0, &why, reterr);
     segue_page page = {0};
     seg_reaped reaped = {.more = true};
     uint64_t n = 0;
@@ -79,5 +80,5 @@ segue_status segue_reap(segue_store *store, uint64_t max, uint64_t *ret_count, s
     }
     segue_page_free(&page);
     if (ret_count) *ret_count = n;
-    return st;
+    return seg_call_give(store, st, &why, reterr);
 }

@@ -100,11 +100,13 @@ static segue_status open_parsed(const segue_url *url, const segue_open_options *
     if (st != SEGUE_OK) return st;
     store->feed_poll_ns = feed_poll_ns;
     segue_open_args args = {url, &store->env, flags};
-    segue_call call = seg_call_new(store, 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, 0, &why, reterr);
     bool reaps = false;
     st = wants_reaper(url, flags, &reaps, &call);
     if (st == SEGUE_OK) st = backend->open(self, &args, &call);
     if (st != SEGUE_OK) {
+        st = seg_call_give(store, st, &why, reterr);
         seg_store_unmake(store);
         return st;
     }
@@ -150,15 +152,16 @@ segue_status seg_public_key(segue_store *store, segue_slice key, segue_call *cal
 segue_status seg_store_get(segue_store *store, segue_slice key, bool with_body, const segue_options *options,
                            segue_doc *doc, segue_error *reterr)
 {
-    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, options ? options->timeout_ns : 0, &why, reterr);
     call.no_body = !with_body;
     segue_status st = seg_public_key(store, key, &call);
-    if (st != SEGUE_OK) return st;
-    st = seg_call_begin(store, false, &call);
-    if (st != SEGUE_OK) return st;
-    st = seg_call_get(store, key, doc, &call);
-    seg_call_end(store, &call);
-    return st;
+    if (st == SEGUE_OK) st = seg_call_begin(store, false, &call);
+    if (st == SEGUE_OK) {
+        st = seg_call_get(store, key, doc, &call);
+        seg_call_end(store, &call);
+    }
+    return seg_call_give(store, st, &why, reterr);
 }
 
 segue_status segue_get_record(segue_store *store, segue_slice key, const segue_options *options, segue_doc *doc,
@@ -183,9 +186,11 @@ segue_status segue_get(segue_store *store, segue_slice key, const segue_options 
 segue_status segue_mutate(segue_store *store, segue_slice key, const segue_mutation *mutation,
                           const segue_options *options, segue_outcome *ret_outcome, segue_doc *doc, segue_error *reterr)
 {
-    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, options ? options->timeout_ns : 0, &why, reterr);
     segue_status st = seg_public_key(store, key, &call);
-    return st != SEGUE_OK ? st : seg_store_mutate(store, key, mutation, ret_outcome, doc, &call);
+    if (st == SEGUE_OK) st = seg_store_mutate(store, key, mutation, ret_outcome, doc, &call);
+    return seg_call_give(store, st, &why, reterr);
 }
 
 /* As a record is stored: a tombstone has nothing that expires, no flags and no JSON; the first revision is 1. */
@@ -202,19 +207,20 @@ static segue_record storable(const segue_record *rec)
 segue_status segue_put_record(segue_store *store, const segue_record *rec, unsigned put_options,
                               const segue_options *options, uint64_t *ret_cas, segue_error *reterr)
 {
-    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, options ? options->timeout_ns : 0, &why, reterr);
     segue_status st = seg_public_key(store, rec->key, &call);
     if (st == SEGUE_OK) st = seg_options_check(put_options, SEGUE_PUT_REPLACE, "a put of a record", &call);
     if (st == SEGUE_OK) st = seg_record_check(rec, &call);
-    if (st != SEGUE_OK) return st;
     segue_put put = {.rec = storable(rec),
                      .condition = put_options & SEGUE_PUT_REPLACE ? SEGUE_IF_ANY : SEGUE_IF_ABSENT,
                      .keep_cas = rec->cas != 0 && (segue_store_caps(store) & SEGUE_CAP_KEEP_CAS)};
-    st = seg_call_begin(store, true, &call);
-    if (st != SEGUE_OK) return st;
-    st = seg_call_put(store, &put, ret_cas, &call);
-    seg_call_end(store, &call);
-    return st;
+    if (st == SEGUE_OK) st = seg_call_begin(store, true, &call);
+    if (st == SEGUE_OK) {
+        st = seg_call_put(store, &put, ret_cas, &call);
+        seg_call_end(store, &call);
+    }
+    return seg_call_give(store, st, &why, reterr);
 }
 
 static segue_status put_with_meta(segue_store *store, const segue_record *rec, uint64_t old_cas, segue_call *call)
@@ -246,7 +252,8 @@ static segue_status put_with_meta(segue_store *store, const segue_record *rec, u
 segue_status segue_put_with_meta(segue_store *store, const segue_record *rec, uint64_t old_cas,
                                  const segue_options *options, segue_error *reterr)
 {
-    segue_call call = seg_call_new(store, options ? options->timeout_ns : 0, reterr);
+    segue_error why;
+    segue_call call = seg_call_public(store, options ? options->timeout_ns : 0, &why, reterr);
     segue_status st = seg_public_key(store, rec->key, &call);
     if (st == SEGUE_OK) st = seg_record_check(rec, &call);
     if (st == SEGUE_OK && !seg_cas_can_be_kept(rec->cas))
@@ -255,8 +262,9 @@ segue_status segue_put_with_meta(segue_store *store, const segue_record *rec, ui
     if (st == SEGUE_OK && !(segue_store_caps(store) & SEGUE_CAP_KEEP_CAS))
         st = segue_fail(&call, SEGUE_UNSUPPORTED, "%s cannot keep a given CAS", store->url);
     if (st == SEGUE_OK) st = seg_call_begin(store, true, &call);
-    if (st != SEGUE_OK) return st;
-    st = put_with_meta(store, rec, old_cas, &call);
-    seg_call_end(store, &call);
-    return st;
+    if (st == SEGUE_OK) {
+        st = put_with_meta(store, rec, old_cas, &call);
+        seg_call_end(store, &call);
+    }
+    return seg_call_give(store, st, &why, reterr);
 }

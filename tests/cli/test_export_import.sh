@@ -48,7 +48,7 @@ expect 0 "import --replace over them" import --replace "sqlite:$T/odd.db" "$T/od
 expect 0 "import of nothing" import "sqlite:$T/empty.db" /dev/null
 printf '%s' "$(sed -n 2p "$T/odd")" >"$T/cut"
 expect 0 "a last line without newline counts" import "sqlite:$T/last.db" "$T/cut"
-true_that "and is imported" grep -qx 'imported 1 records' "$T/out"
+true_that "and is imported" grep -qx 'imported 1 record' "$T/out"
 
 # Single documents.
 U=sqlite:$T/one.db

@@ -55,6 +55,22 @@ expect 0 "export" export --tombstones "$old"
 LC_ALL=C sort "$T/out" | grep -vE "$counter" >"$T/after"
 same "brings everything back as it was" "$T/expected" "$T/after"
 
+# One of each: nothing is said as of several.
+echo '{"unmatched":"move","rules":[]}' >"$T/all"
+old="sqlite:$T/one.db?collection=s.a" new="sqlite:$T/one.db?collection=s.b"
+both=(--from "$old" --to "$new" --policy "$T/all")
+expect 0 "a store of one record" put "$old" one 1
+expect 0 "its migration" migrate --hold-seal "${both[@]}"
+expect 0 "its verification" verify "${both[@]}"
+true_that "looks it up" grep -q '^1 record that was moved looked up: 1 equal' "$T/out"
+expect 0 "one more in the old store" put "$old" two 2
+expect 4 "is a difference" verify "${both[@]}"
+true_that "which is counted" grep -qx '1 record in scope left in the old store looked at' "$T/out"
+true_that "as one" grep -qx '1 difference, 0 repaired' "$T/out"
+true_that "also as the failure" grep -qx 'segue: verification of "default" found 1 difference, 0 repaired' "$T/err"
+expect 0 "a policy of one rule" policy check "$T/all"
+true_that "says so" grep -q '^1 rule, ' "$T/out"
+
 bucket sg-bucket h
 sides h
 expect 0 "migrate --hold-seal" migrate --hold-seal "${both[@]}"

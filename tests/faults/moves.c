@@ -106,7 +106,7 @@ static segue_status damage(play *p, const char *key)
 {
     segue_call call = seg_call_new(p->p, 0, &p->err);
     segue_status st = seg_call_get(p->p, K(key), &p->doc, &call);
-    if (st == SEGUE_NOT_FOUND) return SEGUE_OK;
+    if (st == SEGUE_NOT_FOUND) return is_fine(p);
     if (st == SEGUE_OK) st = seg_call_erase(p->p, K(key), p->doc.rec.cas, &call);
     return st;
 }
@@ -117,7 +117,7 @@ STEP(bring_back)
 {
     segue_record rec = seed_record(SEED_JSON);
     segue_status st = segue_put_record(p->below_f, &rec, 0, NULL, NULL, &p->err);
-    return st == SEGUE_EXISTS ? SEGUE_OK : st;
+    return st == SEGUE_EXISTS ? is_fine(p) : st;
 }
 
 STEP(seal) { return segue_migration_seal(p->migration, &p->err); }

@@ -267,12 +267,29 @@ static char *copy_said(const play *p)
     return copy;
 }
 
+/* What the error of a call must still say after a success. */
+static const segue_error before_call = {.status = SEGUE_END, .native = 77, .message = "as it was before the call"};
+
+static bool error_is_as_before(const play *p)
+{
+    return p->err.status == before_call.status && p->err.native == before_call.native &&
+           strcmp(p->err.message, before_call.message) == 0;
+}
+
+segue_status is_fine(play *p)
+{
+    p->err = before_call;
+    return SEGUE_OK;
+}
+
 static segue_status take(play *p, const step *s)
 {
     p->n_said = 0;
     p->said[0] = '\0';
-    p->err = (segue_error){0};
-    return s->run(p);
+    p->err = before_call;
+    segue_status st = s->run(p);
+    if (st == SEGUE_OK && !error_is_as_before(p)) say(p, "a success has changed the error: %s;", p->err.message);
+    return st;
 }
 
 /* ---- the model ---- */
@@ -290,8 +307,11 @@ bool make_model(const script *sc, const setting *where, model *m)
         m->steps[i + 1] = (heard){st, copy_said(&p), list_records(&p)};
         bool is_answer = !segue_status_is_retryable(st) && !segue_status_is_maybe_applied(st) && st != SEGUE_IO_ERROR &&
                          st != SEGUE_NO_SPACE && st != SEGUE_CORRUPT;
-        if (is_answer) continue;
+        bool is_quiet = st != SEGUE_OK || error_is_as_before(&p);
+        if (is_answer && is_quiet) continue;
         good = false;
+        if (!is_quiet) printf("not ok - %s on %s: %s: %s\n", sc->name, where->name, sc->steps[i].name, p.said);
+        if (is_answer) continue;
         printf("not ok - %s on %s: %s fails by itself: %s: %s\n", sc->name, where->name, sc->steps[i].name,
                segue_status_name(st), p.err.message);
     }

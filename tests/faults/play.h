@@ -86,6 +86,9 @@ void say_record(play *p, const segue_record *rec);
 /* "what" or why not. */
 void say_bytes(play *p, segue_slice bytes);
 
+/* OK, for a step to which the failure of its last call is as good: the error is as before that. */
+segue_status is_fine(play *p);
+
 /* A fault: what fails, and what may be answered then. */
 typedef struct fault {
     const char *name;

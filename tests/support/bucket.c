@@ -76,6 +76,25 @@ segue_store *test_open_bucket(const char *bucket, const char *collection, unsign
     return store;
 }
 
+segue_status test_scan_all(segue_store *store, size_t *ret_n)
+{
+    segue_range everything = {.options = SEGUE_SCAN_TOMBSTONES};
+    segue_scan *scan = NULL;
+    const segue_record *rec = NULL;
+    *ret_n = 0;
+    segue_status st = segue_scan_open(store, &everything, &scan, &test_err);
+    while (st == SEGUE_OK && (st = segue_scan_next(scan, &rec, &test_err)) == SEGUE_OK) ++*ret_n;
+    segue_scan_close(scan);
+    return st;
+}
+
+size_t test_n_records(segue_store *store)
+{
+    size_t n = 0;
+    assert_status(test_scan_all(store, &n), SEGUE_END);
+    return n;
+}
+
 sqlite3 *test_sql_open(const char *bucket)
 {
     char path[256];

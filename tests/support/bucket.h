@@ -19,6 +19,11 @@ void test_copy_here(const char *name);
 /* The store rosmar:FOLDER/BUCKET?collection=COLLECTION. */
 segue_store *test_open_bucket(const char *bucket, const char *collection, unsigned flags);
 
+/* How many records a store has, tombstones among them, until the scan ends with what is the result: END, if it is right. */
+segue_status test_scan_all(segue_store *store, size_t *ret_n);
+/* The same of a store that has no trouble. */
+size_t test_n_records(segue_store *store);
+
 /* The tables of the folder's bucket: open; what a query yields first, as text ("NULL", "no row"), valid until the next
  * question; as a number; run. */
 sqlite3 *test_sql_open(const char *bucket);

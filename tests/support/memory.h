@@ -6,10 +6,13 @@
 
 #include <segue/status.h>
 
-/* Runs `work` with 0, 1, 2, ... allocations until none fails; then again, with one failing and those behind it not. Each run
- * where one fails must be NO_MEMORY, the last one OK, and each must leave nothing allocated; `work` answers CORRUPT if it
- * finds something wrong itself. At least one run must have failed. One thread, and no store may be open meanwhile. */
+/* Runs `work` with each of its allocations failing, the first, the second, and so on until it makes no more; with all behind it
+ * failing too, and then with that one alone. A run where one fails must be NO_MEMORY, the one without must be OK, and nothing
+ * that a run allocates may be left; `work` answers CORRUPT if it finds something wrong itself. At least one must have failed.
+ * One thread; no store may be open meanwhile, but after test_memory_install. */
 void test_fail_every_allocation(segue_status (*work)(void *ctx), void *ctx);
+/* The same of `work` that may do without some of them: then it may be OK all the same. */
+void test_do_without_each_allocation(segue_status (*work)(void *ctx), void *ctx);
 
 /* How many allocations `work` makes; it must be OK. As above. */
 int test_count_allocations(segue_status (*work)(void *ctx), void *ctx);

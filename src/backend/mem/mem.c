@@ -195,31 +195,52 @@ static bool look_up(const mem *m, segue_slice key, found *f)
     return node != NULL;
 }
 
+/* ---- room: the memory that a write may take, so that several can have it before the first one is done ---- */
+
+typedef struct room {
+    segue_buf envelope;
+    seg_node *record, *by_cas, *by_expiry;
+} room;
+
+static void room_free(room *r)
+{
+    segue_buf_free(&r->envelope);
+    seg_free(r->record);
+    seg_free(r->by_cas);
+    seg_free(r->by_expiry);
+}
+
+static void rooms_free(room *rooms, size_t n)
+{
+    for (size_t i = 0; i < n && rooms; i++) room_free(&rooms[i]);
+    seg_free(rooms);
+}
+
 /* ---- the orders of CAS and of expiry ---- */
 
-enum { ORDER_KEY_MAX = 8 + SEGUE_KEY_MAX };
+enum { ORDER_NUMBER = 8, ORDER_KEY_MAX = ORDER_NUMBER + SEGUE_KEY_MAX };
 
 /* The number in big-endian order of bytes, then the record's key. */
 static segue_slice order_key(uint64_t number, segue_slice key, char out[ORDER_KEY_MAX])
 {
-    for (int i = 0; i < 8; i++) out[i] = (char)(number >> (56 - 8 * i));
-    if (key.size) memcpy(out + 8, key.data, key.size);
-    return segue_bytes(out, 8 + key.size);
+    for (int i = 0; i < ORDER_NUMBER; i++) out[i] = (char)(number >> (56 - 8 * i));
+    if (key.size) memcpy(out + ORDER_NUMBER, key.data, key.size);
+    return segue_bytes(out, ORDER_NUMBER + key.size);
 }
 
 /* The record at a place in an order. */
 static void look_up_in_order(const mem *m, const seg_node *node, found *f)
 {
     segue_slice at = seg_node_key(node);
-    bool there = look_up(m, segue_bytes(at.data + 8, at.size - 8), f);
+    bool there = look_up(m, segue_bytes(at.data + ORDER_NUMBER, at.size - ORDER_NUMBER), f);
     seg_assert(there);
 }
 
 /* False: out of memory. */
-static bool order_add(seg_skiplist *order, uint64_t number, segue_slice key)
+static bool order_add(seg_skiplist *order, uint64_t number, segue_slice key, seg_node **spare)
 {
     char bytes[ORDER_KEY_MAX];
-    return seg_skiplist_put(order, order_key(number, key, bytes), NULL, 0);
+    return seg_skiplist_put(order, order_key(number, key, bytes), NULL, 0, spare);
 }
 
 static void order_remove(seg_skiplist *order, uint64_t number, segue_slice key)
@@ -239,14 +260,26 @@ static void index_remove(collection *c, const segue_record *rec, const segue_rec
 }
 
 /* Put rec in its places, some of which `old` may have already. False: out of memory, everything is as it was. */
-static bool index_add(collection *c, const segue_record *rec, const segue_record *old)
+static bool index_add(collection *c, const segue_record *rec, const segue_record *old, room *r)
 {
     segue_record without = *rec;
     without.expiry = 0;
-    if (c->indexed && !order_add(&c->by_cas, rec->cas, rec->key)) return false;
-    if (expiry_of(rec) == 0 || order_add(&c->by_expiry, rec->expiry, rec->key)) return true;
+    if (c->indexed && !order_add(&c->by_cas, rec->cas, rec->key, &r->by_cas)) return false;
+    if (expiry_of(rec) == 0 || order_add(&c->by_expiry, rec->expiry, rec->key, &r->by_expiry)) return true;
     index_remove(c, &without, old);
     return false;
+}
+
+/* Under the write lock: all that storing rec can take. False: out of memory. */
+static bool room_make(collection *c, const segue_record *rec, room *r)
+{
+    size_t key = rec->key.size, order = ORDER_NUMBER + key;
+    bool expires = expiry_of(rec) != 0;
+    r->record = seg_skiplist_spare(&c->records, key);
+    if (c->indexed) r->by_cas = seg_skiplist_spare(&c->by_cas, order);
+    if (expires) r->by_expiry = seg_skiplist_spare(&c->by_expiry, order);
+    return r->record && (!c->indexed || r->by_cas) && (!expires || r->by_expiry) &&
+           segue_buf_reserve(&r->envelope, seg_envelope_size(rec)) == SEGUE_OK;
 }
 
 /* Under the write lock. */
@@ -254,11 +287,12 @@ static segue_status build_index(const mem *m)
 {
     collection *c = m->collection;
     found f;
+    seg_node *none = NULL;
     segue_status st = SEGUE_OK;
     c->indexed = true;
     for (const seg_node *node = c->records.heads[0]; node && st == SEGUE_OK; node = node->next[0]) {
         read_node(node, &f);
-        if (!order_add(&c->by_cas, f.rec.cas, f.rec.key)) st = SEGUE_NO_MEMORY;
+        if (!order_add(&c->by_cas, f.rec.cas, f.rec.key, &none)) st = SEGUE_NO_MEMORY;
     }
     if (st != SEGUE_OK) {
         seg_skiplist_free(&c->by_cas);
@@ -281,10 +315,12 @@ static segue_status choose_cas(mem *m, const segue_put *p, uint64_t *ret_cas, se
     return SEGUE_OK;
 }
 
-/* Under the write lock: store p->rec with the CAS that p asks for; its condition holds. */
-static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_call *call)
+/* Under the write lock: store p->rec with the CAS that p asks for; its condition holds. `prepared`: NULL, or room_make's, and
+ * then it does not run out of memory. */
+static segue_status store(mem *m, const segue_put *p, room *prepared, uint64_t *ret_cas, segue_call *call)
 {
-    SEG_AUTO(segue_buf) envelope = {0};
+    SEG_CLEANUP(room_free) room own = {0};
+    room *r = prepared ? prepared : &own;
     segue_record out = p->rec;
     const segue_record *rec = &p->rec;
     collection *c = m->collection;
@@ -297,16 +333,16 @@ static segue_status store(mem *m, const segue_put *p, uint64_t *ret_cas, segue_c
     segue_expand_cas(&out, p->cas_places, p->n_cas_places, out.cas);
     bool has_places = c->indexed || c->by_expiry.heads[0];
     const segue_record *before = has_places && look_up(m, rec->key, &old) ? &old.rec : NULL;
-    if (seg_envelope_encode(&out, &envelope) != SEGUE_OK || !index_add(c, &out, before))
+    if (seg_envelope_encode(&out, &r->envelope) != SEGUE_OK || !index_add(c, &out, before, r))
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
-    if (!seg_skiplist_put(&c->records, rec->key, envelope.data, envelope.size)) {
+    if (!seg_skiplist_put(&c->records, rec->key, r->envelope.data, r->envelope.size, &r->record)) {
         /* The record is new: there was no memory for its node. */
         if (SEG_RULE(PLACE_IS_GIVEN_BACK)) index_remove(c, &out, before);
         return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a record");
     }
     if (before) index_remove(c, before, &out);
-    envelope.data = NULL; /* the list owns it now */
-    envelope.size = envelope.capacity = 0;
+    r->envelope.data = NULL; /* the list owns it now */
+    r->envelope.size = r->envelope.capacity = 0;
     *ret_cas = out.cas;
     return SEGUE_OK;
 }
@@ -341,7 +377,7 @@ static void let_others_in(mem *m)
     pthread_rwlock_wrlock(&m->engine->lock);
 }
 
-static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, segue_call *call)
+static segue_status put_locked(mem *m, const segue_put *p, room *prepared, uint64_t *ret_cas, segue_call *call)
 {
     found f;
     segue_put out = *p;
@@ -354,14 +390,14 @@ static segue_status put_locked(mem *m, const segue_put *p, uint64_t *ret_cas, se
     if (!SEG_RULE(LOOK_IN_TRANSACTION)) let_others_in(m);
     if (there && f.rec.cas > out.cas_floor) out.cas_floor = f.rec.cas;
     if (p->condition == SEGUE_IF_ANY && !p->keep_cas) out.rec.revision = there ? f.rec.revision + 1 : 1;
-    return store(m, &out, ret_cas, call);
+    return store(m, &out, prepared, ret_cas, call);
 }
 
 static segue_status put(void *self, const segue_put *p, uint64_t *ret_cas, segue_call *call)
 {
     mem *m = self;
     pthread_rwlock_wrlock(&m->engine->lock);
-    segue_status st = put_locked(m, p, ret_cas, call);
+    segue_status st = put_locked(m, p, NULL, ret_cas, call);
     pthread_rwlock_unlock(&m->engine->lock);
     return st;
 }
@@ -527,7 +563,7 @@ static segue_status mutate_locked(mem *m, segue_slice key, const segue_mutation 
     if (ret_doc && (there || a->write)) st = segue_doc_assign(ret_doc, &a->rec);
     if (there && f.rec.cas > floor) floor = f.rec.cas;
     segue_put p = {.rec = a->rec, .cas_floor = floor, .cas_places = a->cas_places, .n_cas_places = a->n_cas_places};
-    if (st == SEGUE_OK && a->write) st = store(m, &p, &a->rec.cas, call);
+    if (st == SEGUE_OK && a->write) st = store(m, &p, NULL, &a->rec.cas, call);
     if (st != SEGUE_OK) return st;
     if (ret_doc) {
         ret_doc->rec.cas = a->rec.cas;
@@ -551,7 +587,16 @@ static segue_status mutate(void *self, segue_slice key, const segue_mutation *mu
     return st;
 }
 
-static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *call)
+/* The room of each of `n` writes is there before the first one is done, so that it is all of them or none. NULL: out of
+ * memory. */
+static room *rooms_new(size_t n) { return seg_alloc_zero(n * sizeof(room)); }
+
+static segue_status no_room(segue_call *call)
+{
+    return segue_fail(call, SEGUE_NO_MEMORY, "mem: out of memory for a batch");
+}
+
+static segue_status move_one(mem *from, mem *to, segue_move *move, room *prepared, segue_call *call)
 {
     found f, t;
     uint64_t cas = 0;
@@ -560,7 +605,7 @@ static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *c
     if (st != SEGUE_OK) return st;
     if (!look_up(to, move->key, &t)) {
         segue_put p = {.rec = f.rec, .keep_cas = true};
-        st = store(to, &p, &cas, call);
+        st = store(to, &p, prepared, &cas, call);
         if (st != SEGUE_OK) return st;
         move->moved = true;
     }
@@ -570,6 +615,12 @@ static segue_status move_one(mem *from, mem *to, segue_move *move, segue_call *c
     return SEGUE_OK;
 }
 
+static bool room_for_move(const mem *from, mem *to, const segue_move *move, room *r)
+{
+    found f;
+    return !look_up(from, move->key, &f) || room_make(to->collection, &f.rec, r);
+}
+
 static segue_status move(void *self, void *to, segue_move *moves, size_t n, segue_call *call)
 {
     mem *from = self, *target = to;
@@ -577,23 +628,38 @@ static segue_status move(void *self, void *to, segue_move *moves, size_t n, segu
         return segue_fail(call, SEGUE_UNSUPPORTED, "mem: the two collections are in different stores");
     if (from->collection == target->collection)
         return segue_fail(call, SEGUE_INVALID_ARGUMENT, "mem: records cannot be moved to where they are");
+    room *rooms = rooms_new(n);
+    bool ok = rooms != NULL;
     pthread_rwlock_wrlock(&from->engine->lock);
-    for (size_t i = 0; i < n; i++) moves[i].status = move_one(from, target, &moves[i], call);
+    for (size_t i = 0; i < n && ok; i++) ok = room_for_move(from, target, &moves[i], &rooms[i]);
+    for (size_t i = 0; i < n && ok; i++) moves[i].status = move_one(from, target, &moves[i], &rooms[i], call);
     pthread_rwlock_unlock(&from->engine->lock);
-    return SEGUE_OK;
+    rooms_free(rooms, n);
+    return ok ? SEGUE_OK : no_room(call);
+}
+
+static bool room_for_write(mem *m, const segue_write *w, room *r)
+{
+    return w->op != SEGUE_WRITE_PUT || room_make(m->collection, &w->put.rec, r);
+}
+
+static segue_status write_one(mem *m, segue_write *w, room *prepared, segue_call *call)
+{
+    return w->op == SEGUE_WRITE_PUT ? put_locked(m, &w->put, prepared, &w->cas, call)
+                                    : erase_locked(m, w->put.rec.key, w->put.if_cas, call);
 }
 
 static segue_status write_many(void *self, segue_write *writes, size_t n, segue_call *call)
 {
     mem *m = self;
+    room *rooms = rooms_new(n);
+    bool ok = rooms != NULL;
     pthread_rwlock_wrlock(&m->engine->lock);
-    for (size_t i = 0; i < n; i++) {
-        segue_write *w = &writes[i];
-        w->status = w->op == SEGUE_WRITE_PUT ? put_locked(m, &w->put, &w->cas, call)
-                                             : erase_locked(m, w->put.rec.key, w->put.if_cas, call);
-    }
+    for (size_t i = 0; i < n && ok; i++) ok = room_for_write(m, &writes[i], &rooms[i]);
+    for (size_t i = 0; i < n && ok; i++) writes[i].status = write_one(m, &writes[i], &rooms[i], call);
     pthread_rwlock_unlock(&m->engine->lock);
-    return SEGUE_OK;
+    rooms_free(rooms, n);
+    return ok ? SEGUE_OK : no_room(call);
 }
 
 const segue_backend seg_backend_mem = {

@@ -3,10 +3,12 @@
 
 #include "base/base.h"
 
+/* A node without its key. */
+static size_t head_size(int levels) { return sizeof(seg_node) + (size_t)levels * sizeof(seg_node *); }
+
 segue_slice seg_node_key(const seg_node *node)
 {
-    return segue_bytes((const char *)node + sizeof *node + (size_t)node->levels * sizeof node->next[0],
-                       node->key_size);
+    return segue_bytes((const char *)node + head_size(node->levels), node->key_size);
 }
 
 /* The links on each level that lead to the first node >= key (> key if after). */
@@ -48,7 +50,17 @@ static int random_levels(seg_skiplist *list)
     return levels;
 }
 
-bool seg_skiplist_put(seg_skiplist *list, segue_slice key, char *value, size_t value_size)
+seg_node *seg_skiplist_spare(seg_skiplist *list, size_t key_size)
+{
+    int levels = random_levels(list);
+    seg_node *node = seg_alloc(head_size(levels) + key_size);
+    if (!node) return NULL;
+    node->key_size = key_size;
+    node->levels = levels;
+    return node;
+}
+
+bool seg_skiplist_put(seg_skiplist *list, segue_slice key, char *value, size_t value_size, seg_node **spare)
 {
     seg_node **links[SEG_SKIPLIST_LEVELS];
     seek(list, key, false, links);
@@ -59,16 +71,14 @@ bool seg_skiplist_put(seg_skiplist *list, segue_slice key, char *value, size_t v
         node->value_size = value_size;
         return true;
     }
-    int levels = random_levels(list);
-    size_t head = sizeof *node + (size_t)levels * sizeof node->next[0];
-    node = seg_alloc(head + key.size);
+    node = *spare ? *spare : seg_skiplist_spare(list, key.size);
     if (!node) return false;
+    *spare = NULL;
+    seg_assert(node->key_size == key.size);
     node->value = value;
     node->value_size = value_size;
-    node->key_size = key.size;
-    node->levels = levels;
-    memcpy((char *)node + head, key.data, key.size);
-    for (int level = 0; level < levels; level++) {
+    memcpy((char *)node + head_size(node->levels), key.data, key.size);
+    for (int level = 0; level < node->levels; level++) {
         node->next[level] = *links[level];
         *links[level] = node;
     }

@@ -26,8 +26,11 @@ segue_slice seg_node_key(const seg_node *node);
 seg_node *seg_skiplist_find(seg_skiplist *list, segue_slice key);
 /* The first node whose key is >= key (> key if `after`); the first of all for a key without data. */
 seg_node *seg_skiplist_seek(seg_skiplist *list, segue_slice key, bool after);
-/* Put value (ownership passes on success) under key, replacing. False: out of memory, nothing changed. */
-bool seg_skiplist_put(seg_skiplist *list, segue_slice key, char *value, size_t value_size);
+/* Memory for the node of a key of this size, for a put to come; give it back with seg_free. NULL: out of memory. */
+seg_node *seg_skiplist_spare(seg_skiplist *list, size_t key_size);
+/* Put value (ownership passes on success) under key, replacing. A key that is new takes *spare, which is NULL then; where that
+ * is NULL it allocates. False: out of memory, nothing changed. */
+bool seg_skiplist_put(seg_skiplist *list, segue_slice key, char *value, size_t value_size, seg_node **spare);
 /* Remove and free the node. It must be there. */
 void seg_skiplist_remove(seg_skiplist *list, segue_slice key);
 void seg_skiplist_free(seg_skiplist *list);
