@@ -4,6 +4,15 @@
 
 /* ---- clients that are waited for ---- */
 
+static segue_status repair(const held *h)
+{
+    segue_migration *m = NULL;
+    assert_ok(segue_migration_open(NULL, NULL, &h->s.options, &m, &test_err));
+    segue_status st = segue_migration_verify(m, SEGUE_VERIFY_REPAIR, NULL, NULL, NULL, &test_err);
+    segue_migration_close(m);
+    return st;
+}
+
 static void a_hold_that_does_not_drain_lets_the_clients_go_on(void **state)
 {
     (void)state;
@@ -15,6 +24,8 @@ static void a_hold_that_does_not_drain_lets_the_clients_go_on(void **state)
     phase_is(&h, SEGUE_PHASE_LEGACY);
     assert_int_equal(stage_of(&h.s), SEGUE_STAGE_STARTING);
     assert_body(h.s.from, "n:counter", "41");
+    assert_status(repair(&h), SEGUE_REFUSED); /* clients are in legacy */
+    says("not begun to move");
     leave(&h);
     assert_ok(segue_set(h.dual, K("d:00"), K("1"), segue_expiry_none(), NULL, NULL, &test_err));
     assert_body(h.s.from, "d:00", "1");

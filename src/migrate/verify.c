@@ -318,9 +318,15 @@ segue_status seg_verify(segue_migration *m, unsigned options, segue_difference_f
                          (unsigned long long)ret->repaired);
 }
 
-/* A repair moves records, so it is the work of a runner, and of the policy that they were moved by. */
+/* A repair moves records, so it is the work of a runner, and of the policy that they were moved by; before the sweep has begun
+ * clients may still be where they would miss what is moved. */
 static segue_status begin_repairs(segue_migration *m, segue_error *err)
 {
+    if (m->status.stage < SEGUE_STAGE_SWEEPING)
+        return seg_error_set(err, SEGUE_REFUSED,
+                             "migration \"%s\" has not begun to move records, so there is nothing to repair; run it, or "
+                             "verify without repair",
+                             m->name);
     if (strcmp(m->status.policy, m->policy->digest) != 0 && !m->options.new_policy)
         return seg_error_set(err, SEGUE_REFUSED,
                              "migration \"%s\" ran under another policy (%s, now %s), by which other records would be "
@@ -339,8 +345,8 @@ segue_status segue_migration_verify(segue_migration *m, unsigned verify_options,
         return seg_error_set(reterr, SEGUE_INVALID_ARGUMENT, "a verification needs the store that was moved from");
     segue_status st = seg_migration_look(m, &err);
     if (st == SEGUE_OK) m->options.keep = m->status.keep;
-    if (st == SEGUE_OK && (verify_options & SEGUE_VERIFY_REPAIR)) st = begin_repairs(m, &err);
     if (st == SEGUE_NOT_FOUND) st = SEGUE_OK; /* then there are no manifests, and the fallback says it all */
+    if (st == SEGUE_OK && (verify_options & SEGUE_VERIFY_REPAIR)) st = begin_repairs(m, &err);
     if (!m->is_runner) m->began_ns = seg_mono_ns(m->env);
     m->verifying = &v;
     seg_migration_show(m, false);
