@@ -53,7 +53,7 @@ for key in doc:1 doc:2 tmp:1 x; do "$SEGUE" put -q "sqlite:$T/p.db" $key 1 >/dev
 "$SEGUE" put -q "sqlite:$T/q.db" doc:1 2 >/dev/null
 echo '{"unmatched":"leave","rules":[{"prefix":"doc:","action":"move"},{"prefix":"tmp:","action":"leave"}]}' >"$T/some"
 expect 0 "plan over records that are there already" plan --from "sqlite:$T/p.db" --to "sqlite:$T/q.db" --policy "$T/some"
-true_that "counts them" says '^1 of them have a record in the new store already'
+true_that "counts them" says '^1 of them has a record in the new store already'
 true_that "and shows what no rule takes" says '^Keys that no rule takes \(they stay\), by prefix'
 expect 0 "plan --json" plan --from "sqlite:$T/p.db" --to "sqlite:$T/q.db" --policy "$T/some" --json
 true_that "says so too" says '"already":1'
