@@ -602,6 +602,27 @@ static void cancel_the_sweep(void *ctx, const segue_progress *progress)
     if (progress->stage == SEGUE_STAGE_SWEEPING) segue_migration_cancel(w->migration);
 }
 
+static void what_a_stopped_sweep_has_left_can_be_repaired(void **state)
+{
+    (void)state;
+    mscene s;
+    watcher w = {0};
+    heard h;
+    segue_verified v;
+    begin_scene(&s, MEM_TWO);
+    s.options.progress = cancel_the_sweep;
+    s.options.progress_ctx = &w;
+    assert_ok(segue_migration_open(s.from, s.to, &s.options, &w.migration, &test_err));
+    assert_status(segue_migration_run(w.migration, &test_err), SEGUE_NOT_FINISHED);
+    segue_migration_close(w.migration);
+    s.options.progress = NULL;
+    assert_int_equal(stage_of(&s), SEGUE_STAGE_SWEEPING);
+    assert_ok(verify_between(&s, s.from, s.to, SEGUE_VERIFY_REPAIR, &h, &v));
+    assert_true(v.repaired > 0 && v.repaired == v.differences);
+    assert_true(is_at(s.to, "d:00"));
+    end_scene(&s);
+}
+
 /* A folder's name may be any bytes, the status record is JSON. */
 static void a_path_that_is_not_utf8_can_be_gone_on_with(void **state)
 {
@@ -723,6 +744,7 @@ int main(void)
         IN_FOLDER(many_keys_that_differ_are_counted_rightly),
         IN_FOLDER(a_runner_that_slept_overwrites_no_manifest),
         IN_FOLDER(its_own_write_is_nobody_elses),
+        IN_FOLDER(what_a_stopped_sweep_has_left_can_be_repaired),
         IN_FOLDER(a_path_that_is_not_utf8_can_be_gone_on_with),
         IN_FOLDER(a_runner_that_slept_inserts_nothing),
         IN_FOLDER(a_runner_that_took_too_long_inserts_nothing),
