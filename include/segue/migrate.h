@@ -297,8 +297,9 @@ enum { SEGUE_VERIFY_REPAIR = 1 << 0 }; /* fix what differs, each by a write unde
  * Constant memory, but for up to 96 bytes for each key that differs. fn (may be NULL) is told of each such key once; once
  * more if a repair fails where it is met first and succeeds where it is met again. Only a repair writes; it makes this the
  * runner (BUSY_ELSEWHERE as for run) and is REFUSED before the migration has begun to move records, and under another
- * policy than its own, unless options.new_policy says that this is meant. OK: no differences, or all repaired; DIFFERENT; NOT_FINISHED: cancelled. A migration that is
- * clean has no manifests any more: then checked is 0, and what is in a kept fallback only is no difference. */
+ * policy than its own, unless options.new_policy says that this is meant. OK: no differences, or all repaired; DIFFERENT;
+ * NOT_FINISHED: cancelled. A migration that is clean has no manifests any more: then checked is 0, and what is in a kept
+ * fallback only is no difference. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_migration_verify(segue_migration *migration, unsigned verify_options,
                                                                segue_difference_fn fn, void *ctx,
                                                                segue_verified *ret_verified, segue_error *reterr);
