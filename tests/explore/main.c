@@ -40,7 +40,7 @@ static struct {
     uint64_t most;
 } opt = {.n_parts = 1};
 
-enum { MOST_SHORT = 20000, MOST = 1000000 }; /* runs of a scene */
+enum { MOST_SHORT = 20000, MOST = 4000000 }; /* runs of a scene */
 
 static struct {
     uint64_t scenes, schedules, pruned, histories, cut, failures, left_out;
@@ -438,7 +438,7 @@ static const char help[] =
     "\n"
     "Runs the real dual store, sweep and changes of phase through every schedule of small scenes, and looks for an order\n"
     "of the operations that explains what they answered. --only: scenes whose name has TEXT in it; --most: runs a\n"
-    "scene, 1000000 if not given (20000 with --short). --detail: also between the steps\n"
+    "scene, 4000000 if not given (20000 with --short). --detail: also between the steps\n"
     "of entering and changing a phase. --strikes N: up to N calls to a store fail, or their answer is lost, in each run.\n";
 
 static bool read_number(const char *text, uint64_t most, uint64_t *ret)
