@@ -108,6 +108,13 @@ static void a_manifest_that_cannot_be_understood_is_named(void **state)
 
 /* ---- clients of what is finished ---- */
 
+static void run_without_clients(held *h)
+{
+    h->s.options.dual = NULL;
+    assert_ok(run_scene(&h->s));
+    h->s.options.dual = h->dual;
+}
+
 static void add_late(void *ctx, seg_store_op op, segue_slice key, bool after, unsigned count)
 {
     held *h = ctx;
@@ -121,9 +128,7 @@ static void what_clients_in_legacy_write_at_the_last_moment_is_moved(void **stat
     (void)state;
     held h;
     begin_held(&h, SEGUE_PHASE_LEGACY);
-    h.s.options.dual = NULL;
-    assert_ok(run_scene(&h.s));
-    h.s.options.dual = h.dual;
+    run_without_clients(&h);
     seg_fault_plan plan = {.ops = SEG_OP_SCAN, .hook = add_late, .hook_ctx = &h};
     seg_fault_set(h.s.fault_from, &plan);
     assert_ok(run_scene(&h.s));
@@ -138,9 +143,7 @@ static void clients_of_what_is_finished_are_waited_for(void **state)
     (void)state;
     held h;
     begin_held(&h, SEGUE_PHASE_LEGACY);
-    h.s.options.dual = NULL;
-    assert_ok(run_scene(&h.s));
-    h.s.options.dual = h.dual;
+    run_without_clients(&h);
     enter(&h, true);
     assert_status(run_in_vain(&h), SEGUE_TIMEOUT);
     says("has not ended");
@@ -157,9 +160,7 @@ static void clients_in_forward_cost_no_second_look(void **state)
     (void)state;
     held h;
     begin_held(&h, SEGUE_PHASE_FORWARD);
-    h.s.options.dual = NULL;
-    assert_ok(run_scene(&h.s));
-    h.s.options.dual = h.dual;
+    run_without_clients(&h);
     seg_fault_plan plan = {.ops = SEG_OP_SCAN};
     seg_fault_set(h.s.fault_from, &plan);
     assert_ok(run_scene(&h.s));

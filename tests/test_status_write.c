@@ -484,18 +484,18 @@ static void a_runner_whose_process_is_gone_is_dead_at_once(void **state)
 static void a_runner_may_sleep_where_nobody_knows_that_it_is_gone(void **state)
 {
     (void)state;
-    seg_runner own = runner_here(), r = own, nobody = {0};
-    assert_false(seg_runner_may_sleep(&nobody, &store->env));
-    assert_false(seg_runner_may_sleep(&own, &store->env));
+    seg_runner own = runner_here(), r = own, here = runner_here(), nobody = {0};
+    assert_false(seg_runner_may_sleep(&nobody, &here));
+    assert_false(seg_runner_may_sleep(&own, &here));
     go_elsewhere(&r); /* whatever its number */
-    assert_true(seg_runner_may_sleep(&r, &store->env));
+    assert_true(seg_runner_may_sleep(&r, &here));
     r = own;
     r.pid = getppid();
-    assert_true(seg_runner_may_sleep(&r, &store->env));
+    assert_true(seg_runner_may_sleep(&r, &here));
     r.pid = gone();
-    assert_false(seg_runner_may_sleep(&r, &store->env));
+    assert_false(seg_runner_may_sleep(&r, &here));
     go_elsewhere(&r);
-    assert_true(seg_runner_may_sleep(&r, &store->env));
+    assert_true(seg_runner_may_sleep(&r, &here));
 }
 
 /* A sign of life from before all time is none. */

@@ -170,8 +170,10 @@ segue_status seg_migration_claim(segue_migration *m, segue_error *err)
     m->done = 0;
     m->status.epoch++;
     m->status.last_error[0] = '\0';
-    if (seg_runner_may_sleep(&m->status.runner, m->env)) m->status.overtaken_ns = seg_wall_ns(m->env);
-    seg_runner_here(m->env, &m->status.runner);
+    seg_runner here;
+    seg_runner_here(m->env, &here);
+    if (seg_runner_may_sleep(&m->status.runner, &here)) m->status.overtaken_ns = here.beat_ns;
+    m->status.runner = here;
     memcpy(m->own_id, m->status.runner.id, sizeof m->own_id);
     segue_status st = seg_migration_save(m, err);
     m->is_runner = st == SEGUE_OK;

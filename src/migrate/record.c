@@ -90,21 +90,20 @@ static bool is_at(const seg_runner *runner, const seg_runner *here)
 
 static bool is_gone(const seg_runner *runner, const seg_runner *here)
 {
-    return !runner->id[0] || (is_at(runner, here) && kill((pid_t)runner->pid, 0) != 0 && errno == ESRCH);
+    return is_at(runner, here) && kill((pid_t)runner->pid, 0) != 0 && errno == ESRCH;
 }
 
 bool seg_runner_is_alive(const seg_runner *runner, const segue_env *env, int64_t stale_ns)
 {
     seg_runner here;
+    if (!runner->id[0]) return false;
     seg_runner_here(env, &here);
     return !is_gone(runner, &here) && here.beat_ns - runner->beat_ns < stale_ns;
 }
 
-bool seg_runner_may_sleep(const seg_runner *runner, const segue_env *env)
+bool seg_runner_may_sleep(const seg_runner *runner, const seg_runner *here)
 {
-    seg_runner here;
-    seg_runner_here(env, &here);
-    return !is_gone(runner, &here) && !(is_at(runner, &here) && runner->pid == here.pid);
+    return runner->id[0] && !is_gone(runner, here) && !(is_at(runner, here) && runner->pid == here->pid);
 }
 
 /* ---- the counts, by name ---- */
@@ -213,9 +212,10 @@ segue_status seg_status_text_of(segue_slice text, segue_buf *out)
 static void put_text(writer *w, const char *name, segue_slice text)
 {
     SEG_AUTO(segue_buf) utf8 = {0};
-    if (w->status == SEGUE_OK) w->status = seg_status_text_of(text, &utf8);
+    bool is_utf8 = seg_utf8_valid(text); /* as nearly all is */
+    if (!is_utf8 && w->status == SEGUE_OK) w->status = seg_status_text_of(text, &utf8);
     put_name(w, name);
-    put_string(w, segue_buf_slice(&utf8));
+    put_string(w, is_utf8 ? text : segue_buf_slice(&utf8));
 }
 
 static void put_counts(writer *w, const segue_counts *all)

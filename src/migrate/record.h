@@ -86,7 +86,7 @@ segue_slice seg_status_key(const char *name, char out[SEG_STATUS_KEY_SIZE]);
 void seg_runner_here(const segue_env *env, seg_runner *runner);
 /* Whether there is a runner and nothing says that it is dead. */
 bool seg_runner_is_alive(const seg_runner *runner, const segue_env *env, int64_t stale_ns);
-/* Whether there is a runner in another process that is not known to be gone: it may wake up. */
-bool seg_runner_may_sleep(const seg_runner *runner, const segue_env *env);
+/* Whether there is a runner in another process than `here` that is not known to be gone: it may wake up. */
+bool seg_runner_may_sleep(const seg_runner *runner, const seg_runner *here);
 
 #endif

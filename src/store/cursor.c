@@ -116,6 +116,6 @@ segue_status seg_cursor_read(segue_slice text, seg_position *at, size_t n, size_
                              "the cursor is damaged or cut: the check at byte %zu is not that of what is before it",
                              places.size);
     if (said == FITS) return SEGUE_OK;
-    return seg_error_set(reterr, SEGUE_INVALID_CURSOR, "the cursor is not one of a feed of %zu store%s", n,
-                         n == 1 ? "" : "s");
+    return seg_error_set(reterr, SEGUE_INVALID_CURSOR, "the cursor is not one of a feed of %zu %s", n,
+                         seg_word(n, "store", "stores"));
 }
