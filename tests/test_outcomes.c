@@ -319,21 +319,44 @@ static void a_write_that_was_written_over_stays_unknown(void **state)
 
 static void time_passes(world *w) { w->skew_ns += INT64_C(60) * 1000000000; }
 
-/* Mine arrived, but the number that it made has expired when it is looked for. */
-static void a_number_that_has_expired_is_not_made_up(void **state)
+/* Mine arrived, and what it left has expired when it is looked for: the answer is what it left. */
+static void a_write_that_has_expired_is_answered_as_it_was(void **state)
 {
     (void)state;
-    world w;
-    uint64_t initial = 5, value = 77;
-    world_open(&w, "", "", SEGUE_PHASE_FORWARD);
-    must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_in(30), NULL, NULL, &w.err), "incr", __LINE__);
-    fail_and(&w, true, time_passes);
-    segue_status st = segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_in(30), NULL, &value, &w.err);
-    world_heal(&w);
-    assert_true(w.taken);
-    if (st != SEGUE_MAYBE_APPLIED) fail_msg("told %s, %llu", segue_status_name(st), (unsigned long long)value);
-    assert_int_equal(value, 77);
-    world_close(&w);
+    static const char *const caps[] = {"", "-mutate"};
+    for (size_t i = 0; i < 2; i++) {
+        world w;
+        uint64_t initial = 5, value = 77;
+        world_open(&w, caps[i], "", SEGUE_PHASE_FORWARD);
+        must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_in(30), NULL, NULL, &w.err), "incr", __LINE__);
+        fail_and(&w, true, time_passes);
+        must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_in(30), NULL, &value, &w.err), "incr", __LINE__);
+        world_heal(&w);
+        assert_true(w.taken);
+        assert_int_equal(value, 6);
+        assert_true(is_gone(&w, "k"));
+        world_close(&w);
+    }
+}
+
+static void what_was_touched_and_has_expired_is_shown(void **state)
+{
+    (void)state;
+    static const char *const caps[] = {"", "-mutate"};
+    for (size_t i = 0; i < 2; i++) {
+        world w;
+        world_open(&w, caps[i], "", SEGUE_PHASE_FORWARD);
+        prepare(&w, IN_PRIMARY);
+        fail_and(&w, true, time_passes);
+        must(&w, segue_get_and_touch(w.dual, K("k"), segue_expiry_in(30), NULL, &w.doc, &w.err), "touch", __LINE__);
+        world_heal(&w);
+        assert_true(w.taken);
+        if (w.doc.rec.is_tombstone || !segue_slice_equal(w.doc.rec.body, K("5"))) fail_msg("it is shown as deleted");
+        assert_non_null(segue_record_xattr(&w.doc.rec, K("_a")));
+        assert_int_equal(w.doc.rec.n_xattrs, 1);
+        assert_true(is_gone(&w, "k"));
+        world_close(&w);
+    }
 }
 
 static void somebody_deletes_and_purges(world *w)
@@ -414,7 +437,7 @@ static void an_update_that_never_wins_times_out(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[N_VERBS + 7];
+    struct CMUnitTest tests[N_VERBS + 8];
     size_t n = 0;
     for (size_t i = 0; i < N_VERBS; i++) {
         union {
@@ -426,7 +449,8 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_read_is_right_or_an_error);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_equal_write_by_somebody_else_is_no_proof);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_write_that_was_written_over_stays_unknown);
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_number_that_has_expired_is_not_made_up);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_write_that_has_expired_is_answered_as_it_was);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_was_touched_and_has_expired_is_shown);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_was_purged_meanwhile_does_not_come_back);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_vanished_meanwhile_is_made_anew);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(an_update_that_never_wins_times_out);

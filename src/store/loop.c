@@ -135,6 +135,13 @@ static segue_status put_applied(rmw *op)
     return st == SEGUE_MAYBE_APPLIED ? still_unknown(op) : st;
 }
 
+/* The answer of a write is what it left, also if that has expired since. */
+static segue_status get_what_is_left(rmw *op, segue_doc *doc)
+{
+    if (!SEG_RULE(LOST_ANSWER_AS_STORED)) return seg_call_get(op->store, op->key, doc, op->call);
+    return seg_call_get_stored(op->store, op->key, doc, op->call);
+}
+
 /* The store's own slot. USE_LOOP: go on by hand. */
 static segue_status try_native(rmw *op, const segue_mutation *m)
 {
@@ -143,11 +150,10 @@ static segue_status try_native(rmw *op, const segue_mutation *m)
     if (st != SEGUE_MAYBE_APPLIED) return st;
     if (!op->write_id) return still_unknown(op);
     segue_doc now = {0};
-    segue_status got = seg_call_get(op->store, op->key, &now, op->call);
-    /* Our own write; but the number is gone if the counter has expired since. */
+    segue_status got = get_what_is_left(op, &now);
     bool is_ours = got == SEGUE_OK && now.rec.write_id == op->write_id;
-    if (is_ours && m->body_op == SEGUE_BODY_ADD) is_ours = seg_parse_u64(now.rec.body, &op->applied.counter);
     if (is_ours) {
+        if (m->body_op == SEGUE_BODY_ADD) (void)seg_parse_u64(now.rec.body, &op->applied.counter); /* we wrote a number */
         show_result(op, &now.rec);
         op->outcome.written = true;
         st = op->ret_doc ? segue_doc_assign(op->ret_doc, &now.rec) : SEGUE_OK;

@@ -312,6 +312,7 @@ static const tooth teeth[] = {
     {"WRITE_ID_PROVES", 1, NULL},
     {"UNKNOWN_IS_SAID", 1, NULL},
     {"LOST_INSERT_IS_UNKNOWN", 1, "purge"},
+    {"LOST_ANSWER_AS_STORED", 1, "gat"},
     {"REAP_BY_CAS", 0, "reap"},
     {"REAP_LEAVES_TOMBSTONE", 0, "reap"},
 };

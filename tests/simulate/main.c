@@ -146,6 +146,7 @@ static const struct tooth {
     {"LOOP_PUTS_BY_CAS", 1},
     {"WRITE_ID_PROVES", 41},
     {"UNKNOWN_IS_SAID", 10},
+    {"LOST_ANSWER_AS_STORED", 911},
     {"REAP_BY_CAS", 22},
     {"REAP_LEAVES_TOMBSTONE", 4},
     {"ABSENT_MEANS_ABSENT", 5},

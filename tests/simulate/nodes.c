@@ -203,6 +203,9 @@ static segue_status run_once(const runner *r, goal to, segue_error *err)
                                        .timeout_ns = 2 * sim_second,
                                        .stale_ns = sim_the_plan.stale_ns};
     if (sim_the_plan.mode != SIM_ALONE) options.fence_ns = sim_the_plan.timeout_most_ns + sim.weather.delay_most_ns;
+    /* With less than some signs of life two runners take it from each other for ever, as <segue/migrate.h> says: they may,
+     * but not in the end. */
+    if (sim.is_calm && options.stale_ns < 2 * sim_second) options.stale_ns = 2 * sim_second;
     segue_status st = segue_migration_open(p->sides[1], p->sides[0], &options, &m, err);
     if (st != SEGUE_OK) return st;
     p->migrations[r->number] = m;
