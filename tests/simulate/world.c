@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TASKS_MOST = 256, STORY_LINES = 300, STORY_WIDTH = 220, DEAD_SLEEPS_MOST = 1000000 };
+enum { TASKS_MOST = 256, STORY_LINES = 300, STORY_WIDTH = 220, DEAD_SLEEPS_MOST = 1000000, HURRIED_SLEEPS = 1000 };
 static const int64_t the_beginning_ns = INT64_C(1800000000) * 1000000000, longest_ns = INT64_C(3600) * 1000000000;
 
 typedef struct task {
@@ -126,11 +126,13 @@ void sim_start(sim_place *place, const char *name, void (*fn)(void *arg), void *
 
 bool sim_is_dead(void) { return running && running->place->is_dead; }
 
-/* Until the time has come. The dead do not wait: they only let others come first. */
+/* Until the time has come. The dead do not wait: they only let others come first, but for one that waits for somebody who is
+ * alive and slow. */
 static void pause_task(int64_t ns)
 {
     task *t = running;
-    t->wake_ns = sim.now_ns + (t->place->is_dead ? 1000 : ns);
+    bool hurries = t->place->is_dead && t->dead_sleeps < HURRIED_SLEEPS;
+    t->wake_ns = sim.now_ns + (hurries ? 1000 : ns);
     fibre_yield();
 }
 
