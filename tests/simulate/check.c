@@ -156,6 +156,7 @@ static void judge(unsigned key)
     if (sim_the_plan.moves_cas && seg_history_add(h, &move) != SEGUE_OK) sim_fail(NULL, "out of memory for a history");
     seg_history_judge(h, JUDGE_STEPS, &judgement);
     sim_note('V', judgement.verdict, judgement.steps);
+    if (judgement.verdict == SEG_VERDICT_BAD) sim.failed_moment = h->ops[judgement.culprit].end;
     if (judgement.verdict != SEG_VERDICT_GOOD) sim_fail(sim_key(key, name), "%s: %s", name, judgement.text);
 }
 

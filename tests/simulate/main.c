@@ -33,9 +33,9 @@ static double now_s(void)
 }
 
 /* False: it failed; sim.failure says how. */
-static bool run_seed(uint64_t seed, const char *story_key)
+static bool run_seed(uint64_t seed, const char *story_key, uint64_t story_until)
 {
-    sim_begin(seed, story_key);
+    sim_begin(seed, story_key, story_until);
     int64_t began = sim.now_ns;
     sim_make_plan();
     sim_play();
@@ -62,11 +62,13 @@ static const char *mode_name(void)
 
 static void show_failure(uint64_t seed)
 {
+    enum { AFTERWARDS = 50 }; /* moments that the story still tells */
     char key[sizeof sim.failed_key], failure[sizeof sim.failure];
+    uint64_t until = sim.failed_moment ? sim.failed_moment + AFTERWARDS : 0;
     total.failures++;
     (void)snprintf(failure, sizeof failure, "%s", sim.failure);
     (void)snprintf(key, sizeof key, "%s", sim.failed_key);
-    (void)run_seed(seed, key); /* the same again, and told */
+    (void)run_seed(seed, key, until); /* the same again, and told */
     printf("not ok - seed %" PRIu64 " (%s, %s, %s, %u clients): %s\n", seed, mode_name(), sim_the_plan.primary,
            sim_the_plan.fallback, sim_the_plan.n_clients, failure);
     printf("  again: segue-simulate --seed %" PRIu64 " --runs 1%s%s\n", seed, opt.without ? " --without " : "",
@@ -102,7 +104,7 @@ static int run_all(void)
             show_progress(began_s, false);
             printf("# next: seed %" PRIu64 "\n", opt.seed + i);
         }
-        bool ok = run_seed(opt.seed + i, NULL);
+        bool ok = run_seed(opt.seed + i, NULL, 0);
         if (opt.shows_digests) printf("seed %" PRIu64 ": digest %016" PRIx64 "\n", opt.seed + i, sim.digest);
         if (!ok) show_failure(opt.seed + i);
     }
@@ -169,7 +171,7 @@ static uint64_t bite(const struct tooth *t, uint64_t runs)
     double told_s = now_s();
     if (!seg_rule_switch(t->rule, false)) return 0;
     for (uint64_t i = 0; i < runs && !found; i++) {
-        if (!run_seed(first + i, NULL)) found = first + i;
+        if (!run_seed(first + i, NULL, 0)) found = first + i;
         if (now_s() - told_s < 10) continue;
         told_s = now_s();
         printf("# without %s: %" PRIu64 " seeds\n", t->rule, i + 1);

@@ -71,6 +71,7 @@ static uint64_t part_of(const char *key) /* as the sched filter */
 
 static void tell_line(const char *format, va_list args)
 {
+    if (sim.story_until && sim.moment > sim.story_until) return;
     char *line = story[n_story++ % STORY_LINES];
     int n = snprintf(line, STORY_WIDTH, "%11.6f s %-8s ", (double)(sim.now_ns - the_beginning_ns) / 1e9,
                      running ? running->place->name : "");
@@ -305,10 +306,13 @@ uint64_t sim_second_of(const sim_place *place)
 
 /* ---- a world ---- */
 
-void sim_begin(uint64_t seed, const char *story_key)
+void sim_begin(uint64_t seed, const char *story_key, uint64_t story_until)
 {
-    sim = (sim_world){
-        .seed = seed, .random = seed * 0xD1342543DE82EF95u, .now_ns = the_beginning_ns, .story_key = story_key};
+    sim = (sim_world){.seed = seed,
+                      .random = seed * 0xD1342543DE82EF95u,
+                      .now_ns = the_beginning_ns,
+                      .story_key = story_key,
+                      .story_until = story_until};
     n_story = 0;
     story_part = story_key ? part_of(story_key) : 0;
     seg_sched_set(on_sched);

@@ -45,13 +45,15 @@ typedef struct sim_world {
     sim_counts counts;
     char failure[600]; /* the first; "" none */
     char failed_key[16];
-    /* Stories: of one key, or (empty) of none. */
+    uint64_t failed_moment; /* of what was found out about in the end, long after it; 0: now */
+    /* Stories: of one key, or (empty) of none; of what comes until a moment, 0 all. */
     const char *story_key;
+    uint64_t story_until;
 } sim_world;
 extern sim_world sim;
 
 /* Begin a world; the one before has ended. */
-void sim_begin(uint64_t seed, const char *story_key);
+void sim_begin(uint64_t seed, const char *story_key, uint64_t story_until);
 /* Run until no task is left. */
 void sim_run(void);
 /* Give everything back, and print the story if there is one. */
