@@ -329,7 +329,12 @@ static segue_status load_again_and_again(void *ctx)
     bool is_whole = segue_slice_equal(segue_buf_slice(&s.from), segue_str("mem:old")) &&
                     segue_slice_equal(segue_buf_slice(&s.to), segue_str("mem:new")) && s.cursor.size == 6;
     if (st == SEGUE_OK && !is_whole) st = SEGUE_CORRUPT;
+    if (st == SEGUE_OK) st = segue_buf_append(&s.from, "\xff", 1); /* which takes memory to be put down */
     if (st == SEGUE_OK) st = seg_status_save(own, &s, &c);
+    seg_status_free(&s);
+    if (st == SEGUE_OK) st = seg_status_load(own, "m", &s, &c);
+    is_whole = segue_slice_equal(segue_buf_slice(&s.from), segue_str("mem:old\\xff"));
+    if (st == SEGUE_OK && !is_whole) st = SEGUE_CORRUPT;
     seg_status_free(&s);
     segue_close(own);
     return st;
