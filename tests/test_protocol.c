@@ -428,18 +428,34 @@ static bool finish_during_an_update(world *w)
 /* What was read from the fallback is acted on within the deadline or not at all: the fence counts on it. */
 static void time_passes(world *w) { w->skew_ns += INT64_C(10) * 1000000000; }
 
-static bool late_insert(world *w)
+static void move_and_time_passes(world *w)
+{
+    sweep_k(w);
+    time_passes(w);
+}
+
+/* A write by a token; `step` is taken at its read of the fallback. */
+static segue_status write_late(world *w, bool after, world_step step)
 {
     put_doc(w, w->f, "k", "1");
     MUST(get_doc(w, "k"));
     segue_call call = seg_call_new(w->dual, INT64_C(5) * 1000000000, &w->err);
     segue_put put = {
         .rec = {.key = K("k"), .body = K("2"), .revision = 2}, .condition = SEGUE_IF_CAS, .if_cas = w->doc.rec.cas};
-    world_inject(w, FALLBACK, SEG_OP_GET, 1, true, time_passes);
+    world_inject(w, FALLBACK, SEG_OP_GET, 1, after, step);
     MUST(seg_call_begin(w->dual, true, &call));
     segue_status st = seg_call_put(w->dual, &put, NULL, &call);
     seg_call_end(w->dual, &call);
-    return st == SEGUE_TIMEOUT && shows(w, "k", "1");
+    return w->taken ? st : SEGUE_OK;
+}
+
+static bool late_insert(world *w) { return write_late(w, true, time_passes) == SEGUE_TIMEOUT && shows(w, "k", "1"); }
+
+/* Where the move has made another CAS of it, that is the answer. */
+static bool late_after_a_move(world *w)
+{
+    segue_status st = write_late(w, false, move_and_time_passes);
+    return (st == SEGUE_TIMEOUT || st == SEGUE_CAS_MISMATCH) && shows(w, "k", "1");
 }
 
 /* ---- the table ---- */
@@ -523,6 +539,7 @@ static const scenario scenarios[] = {
      SEGUE_PHASE_CLEAN,
      {"DELETED_IS_RETRY"}},
     {"late insert", "the deadline passes after the read of the fallback", late_insert, FORWARD, {"ACT_IN_TIME"}},
+    {"late insert", "it moves, and the deadline passes", late_after_a_move, FORWARD, {"ACT_IN_TIME"}},
 };
 enum { N_SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 

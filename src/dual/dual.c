@@ -117,8 +117,13 @@ static segue_status put_primary(seg_dual *d, const segue_put *asked, uint64_t *r
     return st == SEGUE_OK && put->rec.is_tombstone ? after_delete(d, put->rec.key, *ret_cas, call) : st;
 }
 
-/* The fence of the protocol counts on it: an insert that was decided on the fallback comes before the deadline or never. */
-static segue_status in_time(segue_call *call) { return SEG_RULE(ACT_IN_TIME) ? seg_call_in_time(call) : SEGUE_OK; }
+/* After a read of the fallback. The fence of the protocol counts on it: what was decided on that comes before the deadline or
+ * never. */
+static segue_status put_in_time(seg_dual *d, const segue_put *put, uint64_t *ret_cas, segue_call *call)
+{
+    segue_status st = SEG_RULE(ACT_IN_TIME) ? seg_call_in_time(call) : SEGUE_OK;
+    return st == SEGUE_OK ? put_primary(d, put, ret_cas, call) : st;
+}
 
 /* R3: a write that was decided on a record of the fallback (its CAS: `token`) is an insert that expects no record in the
  * primary; its CAS must be greater than the one the document had. */
@@ -133,8 +138,7 @@ static segue_status insert_over_fallback(seg_dual *d, const segue_put *put, uint
     insert.condition = SEG_RULE(INSERT_EXPECTS_ABSENT) ? SEGUE_IF_ABSENT : SEGUE_IF_ANY;
     if (unmarked(token) > insert.cas_floor && SEG_RULE(CAS_FLOOR)) insert.cas_floor = unmarked(token);
     seg_carry(&insert.rec);
-    segue_status st = in_time(call);
-    return st == SEGUE_OK ? put_primary(d, &insert, ret_cas, call) : st;
+    return put_in_time(d, &insert, ret_cas, call);
 }
 
 /* The caller read this token from the fallback, some time ago. NOT_FOUND: the fallback has no such record (any more). */
@@ -165,7 +169,7 @@ static segue_status put_if_cas(seg_dual *d, const segue_put *put, uint64_t *ret_
     if (by_token != SEGUE_EXISTS && by_token != SEGUE_CAS_MISMATCH && by_token != SEGUE_NOT_FOUND) return by_token;
     if (!SEG_RULE(TOKEN_AFTER_MOVE)) return by_token;
     /* The sweep may just have brought it. If it has not: there is a record with another CAS, or none. */
-    st = put_primary(d, put, ret_cas, call);
+    st = put_in_time(d, put, ret_cas, call);
     return st == SEGUE_NOT_FOUND && by_token == SEGUE_CAS_MISMATCH ? changed(put->rec.key, call) : st;
 }
 
@@ -179,8 +183,7 @@ static segue_status put_if_absent(seg_dual *d, const segue_put *put, uint64_t *r
             return segue_fail(call, SEGUE_EXISTS, "there is a record %s already", seg_quote(put->rec.key, quoted));
         if (st != SEGUE_NOT_FOUND) return st;
     }
-    segue_status st = in_time(call);
-    return st == SEGUE_OK ? put_primary(d, put, ret_cas, call) : st;
+    return put_in_time(d, put, ret_cas, call);
 }
 
 /* Nothing of the old record is to be kept, but for its CAS. */

@@ -149,6 +149,7 @@ static const struct tooth {
     {"WRITE_ID_PROVES", 41},
     {"UNKNOWN_IS_SAID", 10},
     {"LOST_ANSWER_AS_STORED", 911},
+    {"ACT_IN_TIME", 2992},
     {"REAP_BY_CAS", 22},
     {"REAP_LEAVES_TOMBSTONE", 4},
     {"ABSENT_MEANS_ABSENT", 5},

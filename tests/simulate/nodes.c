@@ -251,6 +251,7 @@ static void keep(void *arg)
         any = !scene.is_stopping && !sim.failure[0];
         for (unsigned i = 0; i < scene.n_processes; i++) {
             process *p = &scene.processes[i];
+            if (sim.failure[0]) kill_process(p); /* it may wait for a phase that does not come any more */
             if (p->place.is_dead) release(p);
             if (p->is_up && p->place.n_tasks == 0) {
                 close_process(p);
