@@ -65,7 +65,7 @@ SEGUE_API SEGUE_MUST_CHECK segue_status segue_append(segue_store *store, segue_s
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_touch(segue_store *store, segue_slice key, segue_expiry expiry,
                                                     const segue_options *options, uint64_t *ret_cas,
                                                     segue_error *reterr);
-/* The same, and the document afterwards into doc. NOT_FOUND. */
+/* The same, and the document afterwards into doc, as it was stored: also where its new expiry is over by now. NOT_FOUND. */
 SEGUE_API SEGUE_MUST_CHECK segue_status segue_get_and_touch(segue_store *store, segue_slice key, segue_expiry expiry,
                                                             const segue_options *options, segue_doc *doc,
                                                             segue_error *reterr);

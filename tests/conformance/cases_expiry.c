@@ -171,6 +171,17 @@ static void touch_changes_cas_and_revision(cf *t)
     XATTR_IS("k", "u", "2");
 }
 
+static void touched_into_the_past(cf *t)
+{
+    fx_doc(t, "k", "1", X("_a=1", "u=2"));
+    IS(OK, segue_get_and_touch(t->store, K("k"), segue_expiry_at((uint32_t)cf_now() - 10), NULL, &t->doc, &t->err));
+    CHECK(!t->doc.rec.is_tombstone);
+    CHECK(segue_slice_equal(t->doc.rec.body, K("1")));
+    EQ(2, t->doc.rec.n_xattrs);
+    GONE("k");
+    XATTR_IS("k", "_a", "1");
+}
+
 static void set_and_its_expiry(cf *t)
 {
     fx_doc_expiring(t, "k", "1", segue_expiry_in(DAY), NULL);
@@ -453,6 +464,7 @@ const cf_case cf_expiry_cases[] = {
     {"S45", "touch makes a document expire", 0, touched_to_expire, NULL},
     {"S46", "touch with the same expiry is no mutation", 0, touch_with_the_same_expiry, NULL},
     {"S47", "touch changes CAS and revision each time", 0, touch_changes_cas_and_revision, NULL},
+    {"S47c", "what is touched to be over already is shown as it was", 0, touched_into_the_past, NULL},
     {"S48", "set keeps the expiry only when told to", 0, set_and_its_expiry, NULL},
     {"S49", "the expiry of a tombstone is 0 and no error", 0, expiry_of_a_tombstone, NULL},
     {"S50", "xattr writes keep the expiry unless they name one", 0, xattr_writes_and_expiry, NULL},

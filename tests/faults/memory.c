@@ -23,8 +23,9 @@ bool memory_fired(const fault *f, play *p)
     return atomic_load(&of(f)->fired) > 0;
 }
 
-/* A commit that SQLite has no memory for may have come far enough that it cannot be told. */
+/* A commit that SQLite has no memory for may have come far enough that it cannot be told; that is UNAVAILABLE where what is
+ * written may as well be written again. */
 bool memory_may_answer(const fault *f, segue_status st)
 {
-    return st == SEGUE_NO_MEMORY || (f->which && st == SEGUE_MAYBE_APPLIED);
+    return st == SEGUE_NO_MEMORY || (f->which && (st == SEGUE_MAYBE_APPLIED || st == SEGUE_UNAVAILABLE));
 }
