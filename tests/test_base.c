@@ -400,6 +400,22 @@ static void an_error_is_filled_and_cut_visibly(void **state)
     STATUS(SEGUE_EXISTS, seg_error_set(NULL, SEGUE_EXISTS, "nobody listens"));
 }
 
+static void a_failure_without_words_gets_those_of_its_status(void **state)
+{
+    (void)state;
+    segue_error e = {.status = SEGUE_NO_MEMORY};
+    STATUS(SEGUE_NO_MEMORY, seg_error_told(&e, SEGUE_NO_MEMORY, "the store"));
+    is_text("the store: out of memory", e.message);
+    (void)seg_error_set(&e, SEGUE_NO_MEMORY, "own words");
+    STATUS(SEGUE_NO_MEMORY, seg_error_told(&e, SEGUE_NO_MEMORY, "the store"));
+    is_text("own words", e.message);
+    STATUS(SEGUE_OK, seg_error_told(&e, SEGUE_OK, "the store"));
+    is_text("own words", e.message);
+    STATUS(SEGUE_TIMEOUT, seg_error_told(&e, SEGUE_TIMEOUT, "the store"));
+    if (strncmp(e.message, "the store: ", 11) != 0 || e.status != SEGUE_TIMEOUT) fail_msg("%s", e.message);
+    STATUS(SEGUE_TIMEOUT, seg_error_told(NULL, SEGUE_TIMEOUT, "the store"));
+}
+
 static void errno_becomes_a_status_that_can_be_acted_on(void **state)
 {
     (void)state;
@@ -540,6 +556,17 @@ static void back_off_of_any_length_does_not_overflow(void **state)
         f.now = 1;
         assert_true(seg_backoff_wait(&b, &env, 1000));
     }
+}
+
+static void back_off_without_time_waits_for_nothing(void **state)
+{
+    (void)state;
+    fake f = {.now = 1, .seed = 3};
+    segue_env env = fake_env(&f);
+    seg_backoff b;
+    seg_backoff_init(&b, 0, 0);
+    for (int i = 0; i < 3; i++) assert_true(seg_backoff_wait(&b, &env, 0));
+    assert_int_equal(f.slept, 0);
 }
 
 /* ---- log ---- */
@@ -688,12 +715,14 @@ int main(void)
         cmocka_unit_test(a_buffer_grows_to_its_maximum_and_never_holds_half),
         cmocka_unit_test(keys_are_quoted_printably_and_shortened),
         cmocka_unit_test(an_error_is_filled_and_cut_visibly),
+        cmocka_unit_test(a_failure_without_words_gets_those_of_its_status),
         cmocka_unit_test(errno_becomes_a_status_that_can_be_acted_on),
         cmocka_unit_test(every_status_has_name_text_and_exit_code),
         cmocka_unit_test(the_real_world_has_clocks_and_chance),
         cmocka_unit_test(back_off_doubles_to_its_cap_and_spreads),
         cmocka_unit_test(back_off_ends_at_the_deadline),
         cmocka_unit_test(back_off_of_any_length_does_not_overflow),
+        cmocka_unit_test(back_off_without_time_waits_for_nothing),
         cmocka_unit_test(log_lines_go_to_the_sink_up_to_its_level),
         cmocka_unit_test(a_rule_is_switched_by_its_name),
         cmocka_unit_test(running_out_of_memory_is_a_status_and_leaks_nothing),
