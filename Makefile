@@ -36,7 +36,7 @@ crash: ## A process dies at every hit of every crash point of a migration, the p
 simulate: ## Whole migrations in virtual time, from one seed each; SEED=n, HOURS=h of real time (0.02), PART=K/N
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-simulate && \
 		build/release/tests/segue-simulate --seed $(or $(SEED),1) --hours $(or $(HOURS),0.02) $(if $(PART),--part $(PART))
-faults: ## Every call with each allocation, call of the disk, of the system and of a store failing under it; about an hour; PART=K/N
+faults: ## Every call with each allocation, call of the disk, of the system and of a store failing under it; some hours, half of them SQLite's allocations; PART=K/N
 	@tools/setup test && cmake --preset release --log-level=WARNING && cmake --build --preset release --target segue-faults && \
 		build/release/tests/segue-faults $(if $(PART),--part $(PART))
 doubt: ## Switch a rule of the proof off and watch what misses it: RULE=NAME; without it, the list of rules

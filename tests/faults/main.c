@@ -299,7 +299,7 @@ int main(int argc, char **argv)
     if (lists) return list();
     if (teeth) return show_teeth();
     if (!t.fault && !t.script && !t.on)
-        printf("# %s on one idle core%s\n", t.is_short ? "about a minute" : "about an hour",
+        printf("# %s on one idle core%s\n", t.is_short ? "about a minute" : "some hours",
                t.n_parts > 1 ? ", all parts together" : "");
     for (size_t i = 0; i < N_FAULTS; i++)
         if (is_meant(t.fault, faults[i].name)) all_of(&t, &faults[i]);
