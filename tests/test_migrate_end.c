@@ -602,20 +602,25 @@ static void cancel_the_sweep(void *ctx, const segue_progress *progress)
     if (progress->stage == SEGUE_STAGE_SWEEPING) segue_migration_cancel(w->migration);
 }
 
+static void stop_in_the_sweep(mscene *s)
+{
+    watcher w = {0};
+    s->options.progress = cancel_the_sweep;
+    s->options.progress_ctx = &w;
+    assert_ok(segue_migration_open(s->from, s->to, &s->options, &w.migration, &test_err));
+    assert_status(segue_migration_run(w.migration, &test_err), SEGUE_NOT_FINISHED);
+    segue_migration_close(w.migration);
+    s->options.progress = NULL;
+}
+
 static void what_a_stopped_sweep_has_left_can_be_repaired(void **state)
 {
     (void)state;
     mscene s;
-    watcher w = {0};
     heard h;
     segue_verified v;
     begin_scene(&s, MEM_TWO);
-    s.options.progress = cancel_the_sweep;
-    s.options.progress_ctx = &w;
-    assert_ok(segue_migration_open(s.from, s.to, &s.options, &w.migration, &test_err));
-    assert_status(segue_migration_run(w.migration, &test_err), SEGUE_NOT_FINISHED);
-    segue_migration_close(w.migration);
-    s.options.progress = NULL;
+    stop_in_the_sweep(&s);
     assert_int_equal(stage_of(&s), SEGUE_STAGE_SWEEPING);
     assert_ok(verify_between(&s, s.from, s.to, SEGUE_VERIFY_REPAIR, &h, &v));
     assert_true(v.repaired > 0 && v.repaired == v.differences);
@@ -628,19 +633,13 @@ static void a_path_that_is_not_utf8_can_be_gone_on_with(void **state)
 {
     (void)state;
     mscene s = {0};
-    watcher w = {0};
     fill_url(s.from_url, "sqlite:{}/f\xff\x22.db", 0);
     fill_url(s.to_url, "sqlite:{}/t\xc3.db", 0);
     assert_ok(segue_policy_parse(K(policy_text), &s.policy, &test_err));
     s.options = (segue_migration_options){.policy = s.policy, .page_docs = 3, .stale_ns = 1};
     open_stores(&s);
     fill_store(s.from);
-    s.options.progress = cancel_the_sweep;
-    s.options.progress_ctx = &w;
-    assert_ok(segue_migration_open(s.from, s.to, &s.options, &w.migration, &test_err));
-    assert_status(segue_migration_run(w.migration, &test_err), SEGUE_NOT_FINISHED);
-    segue_migration_close(w.migration);
-    s.options.progress = NULL;
+    stop_in_the_sweep(&s);
     segue_migration_status status = read_status(&s);
     assert_non_null(strstr(status.from, "f\\xff\".db"));
     assert_non_null(strstr(status.to, "t\\xc3.db"));

@@ -261,6 +261,9 @@ static void a_read_is_right_or_an_error(void **state)
 
 /* ---- somebody else writes while it is not known ---- */
 
+/* By the primary's own slot, and by the loop. */
+static const char *const ways[] = {"", "-mutate"};
+
 static void somebody_increments(world *w)
 {
     MUST(segue_incr(w->dual, K("k"), 1, NULL, segue_expiry_none(), NULL, NULL, &w->err));
@@ -323,11 +326,10 @@ static void time_passes(world *w) { w->skew_ns += INT64_C(60) * 1000000000; }
 static void a_write_that_has_expired_is_answered_as_it_was(void **state)
 {
     (void)state;
-    static const char *const caps[] = {"", "-mutate"};
     for (size_t i = 0; i < 2; i++) {
         world w;
         uint64_t initial = 5, value = 77;
-        world_open(&w, caps[i], "", SEGUE_PHASE_FORWARD);
+        world_open(&w, ways[i], "", SEGUE_PHASE_FORWARD);
         must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_in(30), NULL, NULL, &w.err), "incr", __LINE__);
         fail_and(&w, true, time_passes);
         must(&w, segue_incr(w.dual, K("k"), 1, &initial, segue_expiry_in(30), NULL, &value, &w.err), "incr", __LINE__);
@@ -342,10 +344,9 @@ static void a_write_that_has_expired_is_answered_as_it_was(void **state)
 static void what_was_touched_and_has_expired_is_shown(void **state)
 {
     (void)state;
-    static const char *const caps[] = {"", "-mutate"};
     for (size_t i = 0; i < 2; i++) {
         world w;
-        world_open(&w, caps[i], "", SEGUE_PHASE_FORWARD);
+        world_open(&w, ways[i], "", SEGUE_PHASE_FORWARD);
         prepare(&w, IN_PRIMARY);
         fail_and(&w, true, time_passes);
         must(&w, segue_get_and_touch(w.dual, K("k"), segue_expiry_in(30), NULL, &w.doc, &w.err), "touch", __LINE__);
@@ -419,10 +420,9 @@ static void what_vanished_meanwhile_is_made_anew(void **state)
 static void an_update_that_never_wins_times_out(void **state)
 {
     (void)state;
-    static const char *const caps[] = {"", "-mutate"};
     for (size_t i = 0; i < 2; i++) {
         world w;
-        world_open(&w, caps[i], "", SEGUE_PHASE_FORWARD);
+        world_open(&w, ways[i], "", SEGUE_PHASE_FORWARD);
         prepare(&w, IN_PRIMARY);
         seg_fault_plan plan = {.ops = SEG_OP_PUT, .nth = 1, .persistent = true, .status = SEGUE_CAS_MISMATCH};
         seg_fault_set(w.fault_p, &plan);

@@ -39,12 +39,11 @@ const char *seg_answer_name(seg_answer answer)
 const char *seg_op_text(const seg_op *op, char out[SEG_OP_TEXT_SIZE])
 {
     char asked[64] = "", answered[64];
-    unsigned long long body = op->body, given = op->given, cas = op->cas;
+    unsigned long long body = op->body, given = op->given, cas = op->cas, expiry = op->expiry;
     if (op->kind == SEG_ASK_WRITE || (op->kind == SEG_ASK_UPDATE && op->answer == SEG_ANSWER_OK))
         (void)snprintf(asked, sizeof asked, " %llu under CAS %llu", body, given); /* fits, as all of these */
     else if (op->kind == SEG_ASK_REMOVE) (void)snprintf(asked, sizeof asked, " under CAS %llu", given);
-    else if (op->kind == SEG_ASK_TOUCH)
-        (void)snprintf(asked, sizeof asked, " until %llu", (unsigned long long)op->expiry);
+    else if (op->kind == SEG_ASK_TOUCH) (void)snprintf(asked, sizeof asked, " until %llu", expiry);
     else if (op->kind != SEG_ASK_GET && op->kind != SEG_ASK_DELETE) (void)snprintf(asked, sizeof asked, " %llu", body);
     if (op->answer != SEG_ANSWER_OK) (void)snprintf(answered, sizeof answered, "%s", seg_answer_name(op->answer));
     else if (op->kind == SEG_ASK_GET || op->kind == SEG_ASK_INCR)
